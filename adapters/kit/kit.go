@@ -1,0 +1,146 @@
+package kit
+
+import (
+	"context"
+	"log/slog"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Spec describes an adapter kind. It is a value, passed explicitly to Run;
+// nothing registers itself.
+type Spec struct {
+	// Kind is the configuration key, the subject token and the log attribute.
+	Kind string
+	// Features are what terminals of this kind can do unless they say otherwise.
+	Features *callv1.Features
+	// Config returns a pointer to a struct with the defaults filled in. Its
+	// "yaml" and "doc" tags produce the configuration reference.
+	Config func() Config
+	// New makes an adapter without any I/O. The Config is one that Config
+	// returned, filled in and validated.
+	New func(Config, Host) (Adapter, error)
+}
+
+// Config is an adapter's configuration.
+type Config interface {
+	// Validate reports the first field that cannot work, with its path.
+	Validate() error
+}
+
+// Adapter is one running adapter.
+type Adapter interface {
+	// Run serves peers until ctx ends, then drains: it takes no new peers or
+	// calls, says goodbye to the ones it has in their protocol's terms, and
+	// returns nil within Host.DrainTimeout. It calls ready once, when peers can
+	// connect. Any other return is an error that ends the process's role.
+	// Every goroutine the adapter starts has ended when Run returns.
+	Run(ctx context.Context, ready func()) error
+
+	// Deliver puts an event on the wire of its leg's terminal and returns once
+	// it is written. It is called in order per leg, at most one call per leg at
+	// a time, and concurrently for different legs; it blocks no longer than ctx
+	// and never on another peer. After a crash the same (leg, number) may come
+	// again.
+	//
+	// An error with CODE_RETRY makes the host's caller try again; CODE_GONE says
+	// the terminal is no longer here; any other code is permanent, and the host
+	// gives the leg up with the reason that ReasonFor(code) says. An event type
+	// the protocol cannot express is no error: it is dropped by returning nil.
+	Deliver(ctx context.Context, e *callv1.Event) error
+}
+
+// DetachReason tells why a terminal went away.
+type DetachReason int
+
+const (
+	// SignedOut: the terminal said so; its calls end as if it had hung up.
+	SignedOut DetachReason = iota
+	// Lost: the connection broke; its calls may be taken up again.
+	Lost
+)
+
+// Ack puts the peer's own acknowledgement or refusal of a command on the wire.
+// Exactly one of reply and err is set. Events of the leg are held back until
+// it has returned.
+type Ack func(reply *callv1.Reply, err error)
+
+// Host is what an adapter may ask of the exchange. All methods may be called
+// from any goroutine.
+type Host interface {
+	// Authenticate has the directory verify credentials. It blocks for one
+	// round trip. Errors: CODE_UNAUTHENTICATED, CODE_FORBIDDEN, CODE_RETRY.
+	Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error)
+
+	// ServesDomain reports whether accounts of a SIP domain may sign in.
+	ServesDomain(ctx context.Context, domain string) (bool, error)
+
+	// Attach makes a terminal reachable; the host fills in kind, node, instance
+	// and a new id, and returns the terminal as attached. Calls that ring for
+	// its subscriber, and events that wait for it, come by Deliver, possibly
+	// before Attach has returned. Update it by attaching again with the id set.
+	// detach is idempotent and does not block; with Lost or SignedOut the host
+	// gives up the legs of the terminal.
+	Attach(ctx context.Context, t *callv1.Terminal) (attached *callv1.Terminal, detach func(DetachReason), err error)
+
+	// Accept sends a command to the call's owner and calls ack, always and
+	// exactly once, before it returns: with the reply once the transition is
+	// committed, or with a refusal. The adapter names the leg either by leg_id,
+	// or by principal, ref scope and ref (see Ref); the host fills in the ids.
+	// It retries with the same command id for up to Host limits; when the
+	// outcome stays unknown, ack gets CODE_RETRY and the host hangs the leg up
+	// until that is confirmed. A refusal is a *schema.Error.
+	// Commands of one leg are carried out in the order of the calls, if each is
+	// called after the one before has returned.
+	Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack)
+
+	// Signal sends candidates or DTMF of a leg. It is not journaled and does not
+	// wait. The host routes it by what it knows of the leg.
+	Signal(ctx context.Context, s *callv1.Signal) error
+
+	// Resolve gives the leg id that a terminal's reference names: the leg itself
+	// if ref is one of this cluster's leg ids, else the calling leg of the call
+	// that (subscriber, scope, ref) names. ours tells the two apart. A leg id is
+	// a name, not a capability: the call's owner checks whose it is.
+	Resolve(subscriber string, ref Ref) (legID string, ours bool)
+
+	// Store is a small durable map of the adapter kind's own, shared by its
+	// nodes. Not for calls.
+	Store() Store
+
+	// Metrics takes what an adapter counts; it never blocks.
+	Metrics() Metrics
+
+	// Log is the adapter's logger; it carries kind and node.
+	Log() *slog.Logger
+}
+
+// Ref is a call as a terminal names it. An empty Ref.ID in an Offer makes the
+// host mint a reference (a Pipe has none).
+type Ref struct {
+	// Scope is what ID is unique in, besides the subscriber: the protocol's
+	// name, or a room. Terminals of one protocol that name calls alike share it.
+	Scope string
+	// ID is the terminal's own text.
+	ID string
+}
+
+// Store is a durable map of small values.
+type Store interface {
+	// Get reads a value; CODE_NOT_FOUND if it is not there.
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Put writes a value whose present revision must be revision (0: absent);
+	// CODE_CONFLICT otherwise. It returns the new revision.
+	Put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
+	// Delete removes a value; it need not exist.
+	Delete(ctx context.Context, key string) error
+}
+
+// Metrics takes an adapter's counts. Names are of a small closed set, written
+// as literals in the adapter ("bad_frames").
+type Metrics interface {
+	// Count adds to a counter.
+	Count(name string, n int)
+	// Gauge sets a present value.
+	Gauge(name string, v int)
+}

@@ -1,0 +1,175 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Bus is a driver seen by one identity: everything it sends carries that kind
+// and node in its subject.
+type Bus struct {
+	d    Driver
+	kind string
+	node string
+}
+
+// New makes the bus of kind/node. Both must be valid subject tokens.
+func New(d Driver, kind, node string) (*Bus, error) {
+	if !schema.ValidToken(kind) || !schema.ValidToken(node) {
+		return nil, fmt.Errorf("bus: kind %q and node %q must be 1 to 64 of [0-9A-Za-z_-]", kind, node)
+	}
+	return &Bus{d: d, kind: kind, node: node}, nil
+}
+
+// Kind is the identity's kind.
+func (b *Bus) Kind() string { return b.kind }
+
+// Node is the identity's node name.
+func (b *Bus) Node() string { return b.node }
+
+// Driver gives the transport, for Records and KV.
+func (b *Bus) Driver() Driver { return b.d }
+
+// Records gives the journal.
+func (b *Bus) Records() Records { return b.d.Records() }
+
+// Command sends a command to the owner of its call, once, and waits for the
+// reply until ctx ends. ErrNoResponders: nobody owns the partition now.
+func (b *Bus) Command(ctx context.Context, c *callv1.Command) (*callv1.Reply, error) {
+	r := &callv1.Reply{}
+	return r, b.request(ctx, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, r)
+}
+
+// ServeCommands serves a partition's commands. h must not block; from is what
+// the subject says of the sender, callID what it says of the call.
+func (b *Bus) ServeCommands(partition uint32,
+	h func(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply)),
+) (Subscription, error) {
+	return b.d.Serve(schema.CommandFilter(partition), "", func(m Msg) {
+		kind, node, ok := schema.SenderOf(m.Subject)
+		c := &callv1.Command{}
+		respond := responder[*callv1.Reply](m)
+		if err := proto.Unmarshal(m.Data, c); err != nil || !ok {
+			respond(&callv1.Reply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable command"}})
+			return
+		}
+		h(&callv1.Identity{Kind: kind, Node: node}, schema.LastToken(m.Subject), c, respond)
+	})
+}
+
+// Event sends an event to the adapter node of its leg, once, and waits for the
+// acknowledgement until ctx ends.
+func (b *Bus) Event(ctx context.Context, kind, node string, e *callv1.Event) (*callv1.EventAck, error) {
+	a := &callv1.EventAck{}
+	return a, b.request(ctx, schema.EventSubject(kind, node, e.GetLegId()), e, a)
+}
+
+// ServeEvents serves the events for this identity. h must not block.
+func (b *Bus) ServeEvents(h func(e *callv1.Event, respond func(*callv1.EventAck))) (Subscription, error) {
+	return b.d.Serve(schema.EventFilter(b.kind, b.node), "", func(m Msg) {
+		e := &callv1.Event{}
+		respond := responder[*callv1.EventAck](m)
+		if err := proto.Unmarshal(m.Data, e); err != nil || e.GetLegId() != schema.LastToken(m.Subject) {
+			respond(&callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable event"}})
+			return
+		}
+		h(e, respond)
+	})
+}
+
+// Signal sends a leg's signal to its media node and does not wait.
+func (b *Bus) Signal(mediaNode string, s *callv1.Signal) error {
+	data, err := proto.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("bus: signal: %w", err)
+	}
+	return b.d.Publish(schema.SignalSubject(mediaNode, b.kind, b.node, s.GetLegId()), data)
+}
+
+// ServeSignals serves the signals for this media node. h must not block.
+func (b *Bus) ServeSignals(h func(from *callv1.Identity, s *callv1.Signal)) (Subscription, error) {
+	return b.d.Serve(schema.SignalFilter(b.node), "", func(m Msg) {
+		kind, node, ok := schema.SenderOf(m.Subject)
+		s := &callv1.Signal{}
+		if err := proto.Unmarshal(m.Data, s); err != nil || !ok || s.GetLegId() != schema.LastToken(m.Subject) {
+			return
+		}
+		h(&callv1.Identity{Kind: kind, Node: node}, s)
+	})
+}
+
+// Media sends a media command to a media node, once, and waits for the reply.
+func (b *Bus) Media(ctx context.Context, mediaNode string, c *callv1.MediaCommand) (*callv1.MediaReply, error) {
+	r := &callv1.MediaReply{}
+	return r, b.request(ctx, schema.MediaSubject(mediaNode, c.GetCallId()), c, r)
+}
+
+// ServeMedia serves the media commands for this media node. h must not block.
+func (b *Bus) ServeMedia(h func(c *callv1.MediaCommand, respond func(*callv1.MediaReply))) (Subscription, error) {
+	return b.d.Serve(schema.MediaFilter(b.node), "", func(m Msg) {
+		c := &callv1.MediaCommand{}
+		respond := responder[*callv1.MediaReply](m)
+		if err := proto.Unmarshal(m.Data, c); err != nil || c.GetCallId() != schema.LastToken(m.Subject) {
+			respond(&callv1.MediaReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable media command"}})
+			return
+		}
+		h(c, respond)
+	})
+}
+
+// Ask puts a question to the directory, once, and waits for the reply. A reply
+// with an error is returned as a *schema.Error.
+func (b *Bus) Ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
+	r := &callv1.DirectoryReply{}
+	if err := b.request(ctx, schema.DirectorySubject(b.kind, b.node), q, r); err != nil {
+		return nil, err
+	}
+	return r, schema.FromProto(r.GetError())
+}
+
+// ServeDirectory serves questions, shared with the other directory nodes. h
+// must not block.
+func (b *Bus) ServeDirectory(
+	h func(from *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)),
+) (Subscription, error) {
+	return b.d.Serve(schema.DirectoryFilter, "directory", func(m Msg) {
+		kind, node, ok := schema.SenderOf(m.Subject)
+		q := &callv1.DirectoryRequest{}
+		respond := responder[*callv1.DirectoryReply](m)
+		if err := proto.Unmarshal(m.Data, q); err != nil || !ok {
+			respond(&callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable question"}})
+			return
+		}
+		h(&callv1.Identity{Kind: kind, Node: node}, q, respond)
+	})
+}
+
+func (b *Bus) request(ctx context.Context, subject string, q, r proto.Message) error {
+	data, err := proto.Marshal(q)
+	if err != nil {
+		return fmt.Errorf("bus: %s: %w", subject, err)
+	}
+	answer, err := b.d.Request(ctx, subject, data)
+	if err != nil {
+		return fmt.Errorf("bus: %s: %w", subject, err)
+	}
+	if err := proto.Unmarshal(answer, r); err != nil {
+		return fmt.Errorf("bus: answer on %s: %w", subject, err)
+	}
+	return nil
+}
+
+func responder[R proto.Message](m Msg) func(R) {
+	return func(r R) {
+		data, err := proto.Marshal(r)
+		if err != nil { // only invalid UTF-8 can do this; the asker times out
+			return
+		}
+		m.Respond(data)
+	}
+}
