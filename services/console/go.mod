@@ -1,0 +1,7 @@
+module github.com/tandem-rtc/tandem/services/console
+
+go 1.26.0
+
+require github.com/tandem-rtc/tandem v0.0.0
+
+replace github.com/tandem-rtc/tandem => ../..
