@@ -177,7 +177,6 @@ type Command struct {
 	//	*Command_MediaConnected
 	//	*Command_MediaFailed
 	//	*Command_HandOver
-	//	*Command_HandOverEnded
 	//	*Command_TerminalAttached
 	//	*Command_DeadlinePassed
 	Body          isCommand_Body `protobuf_oneof:"body"`
@@ -329,15 +328,6 @@ func (x *Command) GetHandOver() *HandOver {
 	return nil
 }
 
-func (x *Command) GetHandOverEnded() *HandOverEnded {
-	if x != nil {
-		if x, ok := x.Body.(*Command_HandOverEnded); ok {
-			return x.HandOverEnded
-		}
-	}
-	return nil
-}
-
 func (x *Command) GetTerminalAttached() *TerminalAttached {
 	if x != nil {
 		if x, ok := x.Body.(*Command_TerminalAttached); ok {
@@ -400,19 +390,14 @@ type Command_HandOver struct {
 	HandOver *HandOver `protobuf:"bytes,17,opt,name=hand_over,json=handOver,proto3,oneof"`
 }
 
-type Command_HandOverEnded struct {
-	// The call that took a leg over tells the redirecting call it has ended.
-	HandOverEnded *HandOverEnded `protobuf:"bytes,18,opt,name=hand_over_ended,json=handOverEnded,proto3,oneof"`
-}
-
 type Command_TerminalAttached struct {
 	// Internal to the owner: a terminal of a party became reachable.
-	TerminalAttached *TerminalAttached `protobuf:"bytes,19,opt,name=terminal_attached,json=terminalAttached,proto3,oneof"`
+	TerminalAttached *TerminalAttached `protobuf:"bytes,18,opt,name=terminal_attached,json=terminalAttached,proto3,oneof"`
 }
 
 type Command_DeadlinePassed struct {
 	// Internal to the owner: a deadline of the record passed.
-	DeadlinePassed *DeadlinePassed `protobuf:"bytes,20,opt,name=deadline_passed,json=deadlinePassed,proto3,oneof"`
+	DeadlinePassed *DeadlinePassed `protobuf:"bytes,19,opt,name=deadline_passed,json=deadlinePassed,proto3,oneof"`
 }
 
 func (*Command_Offer) isCommand_Body() {}
@@ -430,8 +415,6 @@ func (*Command_MediaConnected) isCommand_Body() {}
 func (*Command_MediaFailed) isCommand_Body() {}
 
 func (*Command_HandOver) isCommand_Body() {}
-
-func (*Command_HandOverEnded) isCommand_Body() {}
 
 func (*Command_TerminalAttached) isCommand_Body() {}
 
@@ -957,52 +940,6 @@ func (x *HandOver) GetMediaRevision() uint32 {
 	return 0
 }
 
-// HandOverEnded lets the redirecting call's record expire.
-type HandOverEnded struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the winning call ended.
-	Reason        Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *HandOverEnded) Reset() {
-	*x = HandOverEnded{}
-	mi := &file_tandem_call_v1_command_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *HandOverEnded) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*HandOverEnded) ProtoMessage() {}
-
-func (x *HandOverEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_command_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use HandOverEnded.ProtoReflect.Descriptor instead.
-func (*HandOverEnded) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *HandOverEnded) GetReason() Reason {
-	if x != nil {
-		return x.Reason
-	}
-	return Reason_REASON_UNSPECIFIED
-}
-
 // TerminalAttached says that a terminal of one of the call's parties appeared.
 type TerminalAttached struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1014,7 +951,7 @@ type TerminalAttached struct {
 
 func (x *TerminalAttached) Reset() {
 	*x = TerminalAttached{}
-	mi := &file_tandem_call_v1_command_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +963,7 @@ func (x *TerminalAttached) String() string {
 func (*TerminalAttached) ProtoMessage() {}
 
 func (x *TerminalAttached) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_command_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +976,7 @@ func (x *TerminalAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TerminalAttached.ProtoReflect.Descriptor instead.
 func (*TerminalAttached) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{11}
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TerminalAttached) GetTerminal() *Terminal {
@@ -1062,7 +999,7 @@ type DeadlinePassed struct {
 
 func (x *DeadlinePassed) Reset() {
 	*x = DeadlinePassed{}
-	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1011,7 @@ func (x *DeadlinePassed) String() string {
 func (*DeadlinePassed) ProtoMessage() {}
 
 func (x *DeadlinePassed) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1024,7 @@ func (x *DeadlinePassed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadlinePassed.ProtoReflect.Descriptor instead.
 func (*DeadlinePassed) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeadlinePassed) GetKind() DeadlineKind {
@@ -1109,7 +1046,10 @@ type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The command answered.
 	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
-	// Set if and only if the command was refused; then nothing was changed.
+	// Set if and only if the command was refused. Nothing was changed then, but
+	// for two refusals that leg_state LEG_STATE_ENDED marks: an offer that could
+	// not be placed leaves a record of the attempt, and an answer without usable
+	// media ends its leg.
 	Error *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// The call that holds the leg now (another one after a redirect).
 	CallId string `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
@@ -1132,7 +1072,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_tandem_call_v1_command_proto_msgTypes[13]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1084,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_command_proto_msgTypes[13]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1097,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{13}
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Reply) GetCommandId() string {
@@ -1227,7 +1167,7 @@ var File_tandem_call_v1_command_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctandem/call/v1/command.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/media.proto\"\xd4\x06\n" +
+	"\x1ctandem/call/v1/command.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/media.proto\"\x8b\x06\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x15\n" +
@@ -1243,10 +1183,9 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"leg_failed\x18\x0e \x01(\v2\x19.tandem.call.v1.LegFailedH\x00R\tlegFailed\x12I\n" +
 	"\x0fmedia_connected\x18\x0f \x01(\v2\x1e.tandem.call.v1.MediaConnectedH\x00R\x0emediaConnected\x12@\n" +
 	"\fmedia_failed\x18\x10 \x01(\v2\x1b.tandem.call.v1.MediaFailedH\x00R\vmediaFailed\x127\n" +
-	"\thand_over\x18\x11 \x01(\v2\x18.tandem.call.v1.HandOverH\x00R\bhandOver\x12G\n" +
-	"\x0fhand_over_ended\x18\x12 \x01(\v2\x1d.tandem.call.v1.HandOverEndedH\x00R\rhandOverEnded\x12O\n" +
-	"\x11terminal_attached\x18\x13 \x01(\v2 .tandem.call.v1.TerminalAttachedH\x00R\x10terminalAttached\x12I\n" +
-	"\x0fdeadline_passed\x18\x14 \x01(\v2\x1e.tandem.call.v1.DeadlinePassedH\x00R\x0edeadlinePassedB\x06\n" +
+	"\thand_over\x18\x11 \x01(\v2\x18.tandem.call.v1.HandOverH\x00R\bhandOver\x12O\n" +
+	"\x11terminal_attached\x18\x12 \x01(\v2 .tandem.call.v1.TerminalAttachedH\x00R\x10terminalAttached\x12I\n" +
+	"\x0fdeadline_passed\x18\x13 \x01(\v2\x1e.tandem.call.v1.DeadlinePassedH\x00R\x0edeadlinePassedB\x06\n" +
 	"\x04body\"\xd2\x01\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x10\n" +
@@ -1278,9 +1217,7 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\x05offer\x18\x02 \x01(\v2\x15.tandem.call.v1.OfferR\x05offer\x12\x1d\n" +
 	"\n" +
 	"next_event\x18\x03 \x01(\x04R\tnextEvent\x12%\n" +
-	"\x0emedia_revision\x18\x04 \x01(\rR\rmediaRevision\"?\n" +
-	"\rHandOverEnded\x12.\n" +
-	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\"H\n" +
+	"\x0emedia_revision\x18\x04 \x01(\rR\rmediaRevision\"H\n" +
 	"\x10TerminalAttached\x124\n" +
 	"\bterminal\x18\x01 \x01(\v2\x18.tandem.call.v1.TerminalR\bterminal\"Y\n" +
 	"\x0eDeadlinePassed\x120\n" +
@@ -1325,7 +1262,7 @@ func file_tandem_call_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_tandem_call_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tandem_call_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_tandem_call_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_tandem_call_v1_command_proto_goTypes = []any{
 	(DeadlineKind)(0),             // 0: tandem.call.v1.DeadlineKind
 	(LegState)(0),                 // 1: tandem.call.v1.LegState
@@ -1339,19 +1276,18 @@ var file_tandem_call_v1_command_proto_goTypes = []any{
 	(*MediaConnected)(nil),        // 9: tandem.call.v1.MediaConnected
 	(*MediaFailed)(nil),           // 10: tandem.call.v1.MediaFailed
 	(*HandOver)(nil),              // 11: tandem.call.v1.HandOver
-	(*HandOverEnded)(nil),         // 12: tandem.call.v1.HandOverEnded
-	(*TerminalAttached)(nil),      // 13: tandem.call.v1.TerminalAttached
-	(*DeadlinePassed)(nil),        // 14: tandem.call.v1.DeadlinePassed
-	(*Reply)(nil),                 // 15: tandem.call.v1.Reply
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*Terminal)(nil),              // 17: tandem.call.v1.Terminal
-	(*Party)(nil),                 // 18: tandem.call.v1.Party
-	(Reason)(0),                   // 19: tandem.call.v1.Reason
-	(*Error)(nil),                 // 20: tandem.call.v1.Error
-	(*Skeleton)(nil),              // 21: tandem.call.v1.Skeleton
+	(*TerminalAttached)(nil),      // 12: tandem.call.v1.TerminalAttached
+	(*DeadlinePassed)(nil),        // 13: tandem.call.v1.DeadlinePassed
+	(*Reply)(nil),                 // 14: tandem.call.v1.Reply
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Terminal)(nil),              // 16: tandem.call.v1.Terminal
+	(*Party)(nil),                 // 17: tandem.call.v1.Party
+	(Reason)(0),                   // 18: tandem.call.v1.Reason
+	(*Error)(nil),                 // 19: tandem.call.v1.Error
+	(*Skeleton)(nil),              // 20: tandem.call.v1.Skeleton
 }
 var file_tandem_call_v1_command_proto_depIdxs = []int32{
-	16, // 0: tandem.call.v1.Command.sent_at:type_name -> google.protobuf.Timestamp
+	15, // 0: tandem.call.v1.Command.sent_at:type_name -> google.protobuf.Timestamp
 	3,  // 1: tandem.call.v1.Command.offer:type_name -> tandem.call.v1.Offer
 	5,  // 2: tandem.call.v1.Command.ringing:type_name -> tandem.call.v1.Ringing
 	6,  // 3: tandem.call.v1.Command.answer:type_name -> tandem.call.v1.Answer
@@ -1360,28 +1296,26 @@ var file_tandem_call_v1_command_proto_depIdxs = []int32{
 	9,  // 6: tandem.call.v1.Command.media_connected:type_name -> tandem.call.v1.MediaConnected
 	10, // 7: tandem.call.v1.Command.media_failed:type_name -> tandem.call.v1.MediaFailed
 	11, // 8: tandem.call.v1.Command.hand_over:type_name -> tandem.call.v1.HandOver
-	12, // 9: tandem.call.v1.Command.hand_over_ended:type_name -> tandem.call.v1.HandOverEnded
-	13, // 10: tandem.call.v1.Command.terminal_attached:type_name -> tandem.call.v1.TerminalAttached
-	14, // 11: tandem.call.v1.Command.deadline_passed:type_name -> tandem.call.v1.DeadlinePassed
-	17, // 12: tandem.call.v1.Offer.terminal:type_name -> tandem.call.v1.Terminal
-	18, // 13: tandem.call.v1.Offer.caller:type_name -> tandem.call.v1.Party
-	4,  // 14: tandem.call.v1.Offer.headers:type_name -> tandem.call.v1.Header
-	4,  // 15: tandem.call.v1.Answer.headers:type_name -> tandem.call.v1.Header
-	19, // 16: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
-	19, // 17: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
-	3,  // 18: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
-	19, // 19: tandem.call.v1.HandOverEnded.reason:type_name -> tandem.call.v1.Reason
-	17, // 20: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
-	0,  // 21: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
-	20, // 22: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
-	1,  // 23: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
-	19, // 24: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
-	21, // 25: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	12, // 9: tandem.call.v1.Command.terminal_attached:type_name -> tandem.call.v1.TerminalAttached
+	13, // 10: tandem.call.v1.Command.deadline_passed:type_name -> tandem.call.v1.DeadlinePassed
+	16, // 11: tandem.call.v1.Offer.terminal:type_name -> tandem.call.v1.Terminal
+	17, // 12: tandem.call.v1.Offer.caller:type_name -> tandem.call.v1.Party
+	4,  // 13: tandem.call.v1.Offer.headers:type_name -> tandem.call.v1.Header
+	4,  // 14: tandem.call.v1.Answer.headers:type_name -> tandem.call.v1.Header
+	18, // 15: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
+	18, // 16: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
+	3,  // 17: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
+	16, // 18: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
+	0,  // 19: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
+	19, // 20: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
+	1,  // 21: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
+	18, // 22: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
+	20, // 23: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_command_proto_init() }
@@ -1400,7 +1334,6 @@ func file_tandem_call_v1_command_proto_init() {
 		(*Command_MediaConnected)(nil),
 		(*Command_MediaFailed)(nil),
 		(*Command_HandOver)(nil),
-		(*Command_HandOverEnded)(nil),
 		(*Command_TerminalAttached)(nil),
 		(*Command_DeadlinePassed)(nil),
 	}
@@ -1410,7 +1343,7 @@ func file_tandem_call_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_command_proto_rawDesc), len(file_tandem_call_v1_command_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -168,35 +168,30 @@ type CallRecord struct {
 	Deadlines []*Deadline `protobuf:"bytes,10,rep,name=deadlines,proto3" json:"deadlines,omitempty"`
 	// Events that no adapter has acknowledged as of this commit.
 	PendingEvents []*Event `protobuf:"bytes,11,rep,name=pending_events,json=pendingEvents,proto3" json:"pending_events,omitempty"`
-	// Commands to other calls' owners that are not answered as of this commit.
-	PendingCommands []*Command `protobuf:"bytes,12,rep,name=pending_commands,json=pendingCommands,proto3" json:"pending_commands,omitempty"`
 	// The last commands and their replies, oldest first, at most 8.
-	Done []*Done `protobuf:"bytes,13,rep,name=done,proto3" json:"done,omitempty"`
+	Done []*Done `protobuf:"bytes,12,rep,name=done,proto3" json:"done,omitempty"`
 	// What happened, oldest first, bounded.
-	Ladder []*LadderEntry `protobuf:"bytes,14,rep,name=ladder,proto3" json:"ladder,omitempty"`
+	Ladder []*LadderEntry `protobuf:"bytes,13,rep,name=ladder,proto3" json:"ladder,omitempty"`
 	// Ladder entries that did not fit.
-	LadderDropped uint32 `protobuf:"varint,15,opt,name=ladder_dropped,json=ladderDropped,proto3" json:"ladder_dropped,omitempty"`
+	LadderDropped uint32 `protobuf:"varint,14,opt,name=ladder_dropped,json=ladderDropped,proto3" json:"ladder_dropped,omitempty"`
 	// Why it ended.
-	Reason Reason `protobuf:"varint,16,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
+	Reason Reason `protobuf:"varint,15,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
 	// The call that took the caller's leg over (CALL_STATE_REDIRECTED).
-	RedirectCallId string `protobuf:"bytes,17,opt,name=redirect_call_id,json=redirectCallId,proto3" json:"redirect_call_id,omitempty"`
+	RedirectCallId string `protobuf:"bytes,16,opt,name=redirect_call_id,json=redirectCallId,proto3" json:"redirect_call_id,omitempty"`
 	// The caller's headers, for terminals that attach while it rings.
-	Headers []*Header `protobuf:"bytes,18,rep,name=headers,proto3" json:"headers,omitempty"`
+	Headers []*Header `protobuf:"bytes,17,rep,name=headers,proto3" json:"headers,omitempty"`
 	// When the offer was committed.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was answered.
-	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
 	// When media was connected on both legs.
-	EstablishedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=established_at,json=establishedAt,proto3" json:"established_at,omitempty"`
+	EstablishedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=established_at,json=establishedAt,proto3" json:"established_at,omitempty"`
 	// When it ended.
-	EndedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	EndedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	// The losing call whose caller's leg this call took over, if any.
-	HandedOverFrom string `protobuf:"bytes,23,opt,name=handed_over_from,json=handedOverFrom,proto3" json:"handed_over_from,omitempty"`
+	HandedOverFrom string `protobuf:"bytes,22,opt,name=handed_over_from,json=handedOverFrom,proto3" json:"handed_over_from,omitempty"`
 	// The best reason so far that a called terminal gave for not answering.
-	Refusal Reason `protobuf:"varint,24,opt,name=refusal,proto3,enum=tandem.call.v1.Reason" json:"refusal,omitempty"`
-	// The offer of a call that lost a glare and waits for the winner to take its
-	// leg; dropped once it has.
-	HeldOffer     *Offer `protobuf:"bytes,25,opt,name=held_offer,json=heldOffer,proto3" json:"held_offer,omitempty"`
+	Refusal       Reason `protobuf:"varint,23,opt,name=refusal,proto3,enum=tandem.call.v1.Reason" json:"refusal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -308,13 +303,6 @@ func (x *CallRecord) GetPendingEvents() []*Event {
 	return nil
 }
 
-func (x *CallRecord) GetPendingCommands() []*Command {
-	if x != nil {
-		return x.PendingCommands
-	}
-	return nil
-}
-
 func (x *CallRecord) GetDone() []*Done {
 	if x != nil {
 		return x.Done
@@ -397,13 +385,6 @@ func (x *CallRecord) GetRefusal() Reason {
 		return x.Refusal
 	}
 	return Reason_REASON_UNSPECIFIED
-}
-
-func (x *CallRecord) GetHeldOffer() *Offer {
-	if x != nil {
-		return x.HeldOffer
-	}
-	return nil
 }
 
 // Leg is one terminal's part in a call.
@@ -904,7 +885,7 @@ var File_tandem_call_v1_record_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1btandem/call/v1/record.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/event.proto\x1a\x1atandem/call/v1/media.proto\"\x8d\t\n" +
+	"\x1btandem/call/v1/record.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/event.proto\x1a\x1atandem/call/v1/media.proto\"\x93\b\n" +
 	"\n" +
 	"CallRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12/\n" +
@@ -919,24 +900,21 @@ const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"media_node\x18\t \x01(\tR\tmediaNode\x126\n" +
 	"\tdeadlines\x18\n" +
 	" \x03(\v2\x18.tandem.call.v1.DeadlineR\tdeadlines\x12<\n" +
-	"\x0epending_events\x18\v \x03(\v2\x15.tandem.call.v1.EventR\rpendingEvents\x12B\n" +
-	"\x10pending_commands\x18\f \x03(\v2\x17.tandem.call.v1.CommandR\x0fpendingCommands\x12(\n" +
-	"\x04done\x18\r \x03(\v2\x14.tandem.call.v1.DoneR\x04done\x123\n" +
-	"\x06ladder\x18\x0e \x03(\v2\x1b.tandem.call.v1.LadderEntryR\x06ladder\x12%\n" +
-	"\x0eladder_dropped\x18\x0f \x01(\rR\rladderDropped\x12.\n" +
-	"\x06reason\x18\x10 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\x12(\n" +
-	"\x10redirect_call_id\x18\x11 \x01(\tR\x0eredirectCallId\x120\n" +
-	"\aheaders\x18\x12 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\x129\n" +
+	"\x0epending_events\x18\v \x03(\v2\x15.tandem.call.v1.EventR\rpendingEvents\x12(\n" +
+	"\x04done\x18\f \x03(\v2\x14.tandem.call.v1.DoneR\x04done\x123\n" +
+	"\x06ladder\x18\r \x03(\v2\x1b.tandem.call.v1.LadderEntryR\x06ladder\x12%\n" +
+	"\x0eladder_dropped\x18\x0e \x01(\rR\rladderDropped\x12.\n" +
+	"\x06reason\x18\x0f \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\x12(\n" +
+	"\x10redirect_call_id\x18\x10 \x01(\tR\x0eredirectCallId\x120\n" +
+	"\aheaders\x18\x11 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\x129\n" +
 	"\n" +
-	"created_at\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12;\n" +
-	"\vanswered_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"created_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12;\n" +
+	"\vanswered_at\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answeredAt\x12A\n" +
-	"\x0eestablished_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\restablishedAt\x125\n" +
-	"\bended_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12(\n" +
-	"\x10handed_over_from\x18\x17 \x01(\tR\x0ehandedOverFrom\x120\n" +
-	"\arefusal\x18\x18 \x01(\x0e2\x16.tandem.call.v1.ReasonR\arefusal\x124\n" +
-	"\n" +
-	"held_offer\x18\x19 \x01(\v2\x15.tandem.call.v1.OfferR\theldOffer\"\xc6\x04\n" +
+	"\x0eestablished_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\restablishedAt\x125\n" +
+	"\bended_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12(\n" +
+	"\x10handed_over_from\x18\x16 \x01(\tR\x0ehandedOverFrom\x120\n" +
+	"\arefusal\x18\x17 \x01(\x0e2\x16.tandem.call.v1.ReasonR\arefusal\"\xc6\x04\n" +
 	"\x03Leg\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\rR\aordinal\x12(\n" +
@@ -1016,16 +994,14 @@ var file_tandem_call_v1_record_proto_goTypes = []any{
 	(*PairCall)(nil),              // 8: tandem.call.v1.PairCall
 	(*Party)(nil),                 // 9: tandem.call.v1.Party
 	(*Event)(nil),                 // 10: tandem.call.v1.Event
-	(*Command)(nil),               // 11: tandem.call.v1.Command
-	(Reason)(0),                   // 12: tandem.call.v1.Reason
-	(*Header)(nil),                // 13: tandem.call.v1.Header
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Offer)(nil),                 // 15: tandem.call.v1.Offer
-	(LegState)(0),                 // 16: tandem.call.v1.LegState
-	(*Terminal)(nil),              // 17: tandem.call.v1.Terminal
-	(*Skeleton)(nil),              // 18: tandem.call.v1.Skeleton
-	(DeadlineKind)(0),             // 19: tandem.call.v1.DeadlineKind
-	(*Reply)(nil),                 // 20: tandem.call.v1.Reply
+	(Reason)(0),                   // 11: tandem.call.v1.Reason
+	(*Header)(nil),                // 12: tandem.call.v1.Header
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(LegState)(0),                 // 14: tandem.call.v1.LegState
+	(*Terminal)(nil),              // 15: tandem.call.v1.Terminal
+	(*Skeleton)(nil),              // 16: tandem.call.v1.Skeleton
+	(DeadlineKind)(0),             // 17: tandem.call.v1.DeadlineKind
+	(*Reply)(nil),                 // 18: tandem.call.v1.Reply
 }
 var file_tandem_call_v1_record_proto_depIdxs = []int32{
 	0,  // 0: tandem.call.v1.CallRecord.state:type_name -> tandem.call.v1.CallState
@@ -1034,34 +1010,32 @@ var file_tandem_call_v1_record_proto_depIdxs = []int32{
 	3,  // 3: tandem.call.v1.CallRecord.legs:type_name -> tandem.call.v1.Leg
 	4,  // 4: tandem.call.v1.CallRecord.deadlines:type_name -> tandem.call.v1.Deadline
 	10, // 5: tandem.call.v1.CallRecord.pending_events:type_name -> tandem.call.v1.Event
-	11, // 6: tandem.call.v1.CallRecord.pending_commands:type_name -> tandem.call.v1.Command
-	5,  // 7: tandem.call.v1.CallRecord.done:type_name -> tandem.call.v1.Done
-	6,  // 8: tandem.call.v1.CallRecord.ladder:type_name -> tandem.call.v1.LadderEntry
-	12, // 9: tandem.call.v1.CallRecord.reason:type_name -> tandem.call.v1.Reason
-	13, // 10: tandem.call.v1.CallRecord.headers:type_name -> tandem.call.v1.Header
-	14, // 11: tandem.call.v1.CallRecord.created_at:type_name -> google.protobuf.Timestamp
-	14, // 12: tandem.call.v1.CallRecord.answered_at:type_name -> google.protobuf.Timestamp
-	14, // 13: tandem.call.v1.CallRecord.established_at:type_name -> google.protobuf.Timestamp
-	14, // 14: tandem.call.v1.CallRecord.ended_at:type_name -> google.protobuf.Timestamp
-	12, // 15: tandem.call.v1.CallRecord.refusal:type_name -> tandem.call.v1.Reason
-	15, // 16: tandem.call.v1.CallRecord.held_offer:type_name -> tandem.call.v1.Offer
-	1,  // 17: tandem.call.v1.Leg.side:type_name -> tandem.call.v1.Side
-	16, // 18: tandem.call.v1.Leg.state:type_name -> tandem.call.v1.LegState
-	17, // 19: tandem.call.v1.Leg.terminal:type_name -> tandem.call.v1.Terminal
-	18, // 20: tandem.call.v1.Leg.skeleton:type_name -> tandem.call.v1.Skeleton
-	12, // 21: tandem.call.v1.Leg.reason:type_name -> tandem.call.v1.Reason
-	14, // 22: tandem.call.v1.Leg.created_at:type_name -> google.protobuf.Timestamp
-	14, // 23: tandem.call.v1.Leg.ended_at:type_name -> google.protobuf.Timestamp
-	19, // 24: tandem.call.v1.Deadline.kind:type_name -> tandem.call.v1.DeadlineKind
-	14, // 25: tandem.call.v1.Deadline.at:type_name -> google.protobuf.Timestamp
-	20, // 26: tandem.call.v1.Done.reply:type_name -> tandem.call.v1.Reply
-	14, // 27: tandem.call.v1.LadderEntry.at:type_name -> google.protobuf.Timestamp
-	8,  // 28: tandem.call.v1.PairRecord.calls:type_name -> tandem.call.v1.PairCall
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	5,  // 6: tandem.call.v1.CallRecord.done:type_name -> tandem.call.v1.Done
+	6,  // 7: tandem.call.v1.CallRecord.ladder:type_name -> tandem.call.v1.LadderEntry
+	11, // 8: tandem.call.v1.CallRecord.reason:type_name -> tandem.call.v1.Reason
+	12, // 9: tandem.call.v1.CallRecord.headers:type_name -> tandem.call.v1.Header
+	13, // 10: tandem.call.v1.CallRecord.created_at:type_name -> google.protobuf.Timestamp
+	13, // 11: tandem.call.v1.CallRecord.answered_at:type_name -> google.protobuf.Timestamp
+	13, // 12: tandem.call.v1.CallRecord.established_at:type_name -> google.protobuf.Timestamp
+	13, // 13: tandem.call.v1.CallRecord.ended_at:type_name -> google.protobuf.Timestamp
+	11, // 14: tandem.call.v1.CallRecord.refusal:type_name -> tandem.call.v1.Reason
+	1,  // 15: tandem.call.v1.Leg.side:type_name -> tandem.call.v1.Side
+	14, // 16: tandem.call.v1.Leg.state:type_name -> tandem.call.v1.LegState
+	15, // 17: tandem.call.v1.Leg.terminal:type_name -> tandem.call.v1.Terminal
+	16, // 18: tandem.call.v1.Leg.skeleton:type_name -> tandem.call.v1.Skeleton
+	11, // 19: tandem.call.v1.Leg.reason:type_name -> tandem.call.v1.Reason
+	13, // 20: tandem.call.v1.Leg.created_at:type_name -> google.protobuf.Timestamp
+	13, // 21: tandem.call.v1.Leg.ended_at:type_name -> google.protobuf.Timestamp
+	17, // 22: tandem.call.v1.Deadline.kind:type_name -> tandem.call.v1.DeadlineKind
+	13, // 23: tandem.call.v1.Deadline.at:type_name -> google.protobuf.Timestamp
+	18, // 24: tandem.call.v1.Done.reply:type_name -> tandem.call.v1.Reply
+	13, // 25: tandem.call.v1.LadderEntry.at:type_name -> google.protobuf.Timestamp
+	8,  // 26: tandem.call.v1.PairRecord.calls:type_name -> tandem.call.v1.PairCall
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_record_proto_init() }
