@@ -3,6 +3,7 @@ package kit
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -80,16 +81,24 @@ type Host interface {
 	// its subscriber, and events that wait for it, come by Deliver, possibly
 	// before Attach has returned. Update it by attaching again with the id set.
 	// detach is idempotent and does not block; with Lost or SignedOut the host
-	// gives up the legs of the terminal.
+	// gives up the legs of the terminal. Without Features it has the Spec's.
+	// Errors: CODE_INVALID, CODE_OVERLOAD, CODE_RETRY; CODE_NOT_FOUND for an
+	// update of a terminal that is not attached here.
 	Attach(ctx context.Context, t *callv1.Terminal) (attached *callv1.Terminal, detach func(DetachReason), err error)
 
 	// Accept sends a command to the call's owner and calls ack, always and
 	// exactly once, before it returns: with the reply once the transition is
 	// committed, or with a refusal. The adapter names the leg either by leg_id,
-	// or by principal, ref scope and ref (see Ref); the host fills in the ids.
+	// or by principal, ref scope and ref (see Ref); the host fills in the ids
+	// and keeps the command. An Offer is always named by its ref, and by one
+	// that is not an id of ours: such an id never makes a new call. The terminal
+	// of an Offer need only carry its id and, if this leg can do other things
+	// than the terminal, Features.
 	// It retries with the same command id for up to Host limits; when the
 	// outcome stays unknown, ack gets CODE_RETRY and the host hangs the leg up
-	// until that is confirmed. A refusal is a *schema.Error.
+	// until that is confirmed. A refusal is a *schema.Error. When the leg is
+	// over without the peer knowing (its command's outcome stayed unknown, its
+	// answer had no usable media), an Ended event follows the ack.
 	// Commands of one leg are carried out in the order of the calls, if each is
 	// called after the one before has returned.
 	Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack)
@@ -107,6 +116,9 @@ type Host interface {
 	// Store is a small durable map of the adapter kind's own, shared by its
 	// nodes. Not for calls.
 	Store() Store
+
+	// DrainTimeout is how long Adapter.Run may take once its ctx has ended.
+	DrainTimeout() time.Duration
 
 	// Metrics takes what an adapter counts; it never blocks.
 	Metrics() Metrics
