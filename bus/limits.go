@@ -25,6 +25,11 @@ var (
 // errDeadline is both: the bus's timeout and the context's.
 var errDeadline = fmt.Errorf("%w: %w", ErrTimeout, context.DeadlineExceeded)
 
+// ErrLost is what a driver's Request fails with when the connection was lost
+// before the answer came: ErrTimeout, because it may have been carried out, and
+// ErrUnavailable.
+var ErrLost = fmt.Errorf("%w, connection lost: %w", ErrTimeout, ErrUnavailable)
+
 // ContextError is what a driver returns when ctx ended before the outcome was
 // known: an error that is ErrTimeout and context.DeadlineExceeded for a passed
 // deadline, the context's own error otherwise. Only for drivers.

@@ -4,26 +4,21 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/internal/hooks"
 )
 
 // Conn is one client of a Server, as a process would be.
 type Conn struct {
-	s           *Server
-	done        chan struct{} // closed by Kill and Close
-	reconnected chan struct{} // one waiting signal for runHooks
-	running     sync.WaitGroup
+	s         *Server
+	done      chan struct{} // closed by Kill and Close
+	reconnect *hooks.Set
 
 	// Guarded by the server's mu.
 	closed   bool
 	subs     map[*subscription]struct{}
 	watchers map[*watcher]struct{}
-
-	hooksMu  sync.Mutex
-	hooks    map[int]func()
-	nextHook int
 }
 
 var _ bus.Driver = (*Conn)(nil)
@@ -61,7 +56,7 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 		return nil, bus.ContextError(ctx)
 	}
 	answer := make(chan []byte, 1)
-	reached, err := c.send(subject, data, answer)
+	reached, outage, err := c.send(subject, data, answer)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +68,8 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 		return data, nil
 	case <-ctx.Done():
 		return nil, bus.ContextError(ctx)
+	case <-outage:
+		return nil, bus.ErrLost
 	case <-c.done:
 		return nil, bus.ErrClosed
 	}
@@ -80,32 +77,33 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 
 // Publish implements bus.Driver.
 func (c *Conn) Publish(subject string, data []byte) error {
-	_, err := c.send(subject, data, nil)
+	_, _, err := c.send(subject, data, nil)
 	return err
 }
 
-// send queues a message for whom it concerns and says how many that are.
-func (c *Conn) send(subject string, data []byte, answer chan []byte) (int, error) {
+// send queues a message for whom it concerns and says how many that are, and
+// what is closed if the broker goes away.
+func (c *Conn) send(subject string, data []byte, answer chan []byte) (int, <-chan struct{}, error) {
 	switch {
 	case !bus.ValidSubject(subject):
-		return 0, fmt.Errorf("%w: subject %q", bus.ErrInvalid, subject)
+		return 0, nil, fmt.Errorf("%w: subject %q", bus.ErrInvalid, subject)
 	case len(data) > bus.MaxPayload:
-		return 0, fmt.Errorf("%w: %s, %d bytes", bus.ErrTooLarge, subject, len(data))
+		return 0, nil, fmt.Errorf("%w: %s, %d bytes", bus.ErrTooLarge, subject, len(data))
 	}
 	if err := c.enter(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer c.leave()
 	var room [4]*subscription
 	chosen := choose(c.s.routes.match(subject, room[:0]))
 	for _, s := range chosen {
-		s.put(bus.Msg{Subject: subject, Data: bytes.Clone(data), Respond: s.conn.responder(answer, c.s.restart)})
+		s.put(bus.Msg{Subject: subject, Data: bytes.Clone(data), Respond: s.conn.responder(answer, c.s.outage)})
 	}
-	return len(chosen), nil
+	return len(chosen), c.s.outage, nil
 }
 
-// responder lets c answer a request that reached it during an outage count.
-func (c *Conn) responder(answer chan []byte, restart uint64) func([]byte) {
+// responder lets c answer a request, unless an outage came in between.
+func (c *Conn) responder(answer chan []byte, outage chan struct{}) func([]byte) {
 	if answer == nil {
 		return func([]byte) {}
 	}
@@ -114,7 +112,7 @@ func (c *Conn) responder(answer chan []byte, restart uint64) func([]byte) {
 			return
 		}
 		defer c.leave()
-		if c.s.restart != restart {
+		if c.s.outage != outage {
 			return
 		}
 		select {
@@ -148,41 +146,7 @@ func (c *Conn) Serve(filter, queue string, h bus.Handler) (bus.Subscription, err
 func (c *Conn) Records() bus.Records { return records{c} }
 
 // OnReconnect implements bus.Driver.
-func (c *Conn) OnReconnect(f func()) (cancel func()) {
-	c.hooksMu.Lock()
-	defer c.hooksMu.Unlock()
-	id := c.nextHook
-	c.nextHook++
-	c.hooks[id] = f
-	return func() {
-		c.hooksMu.Lock()
-		defer c.hooksMu.Unlock()
-		delete(c.hooks, id)
-	}
-}
-
-// runHooks calls the OnReconnect functions; it ends with the connection.
-func (c *Conn) runHooks() {
-	defer c.running.Done()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-c.reconnected:
-		}
-		c.hooksMu.Lock()
-		fs := make([]func(), 0, len(c.hooks))
-		for i := range c.nextHook {
-			if f := c.hooks[i]; f != nil {
-				fs = append(fs, f)
-			}
-		}
-		c.hooksMu.Unlock()
-		for _, f := range fs {
-			f()
-		}
-	}
-}
+func (c *Conn) OnReconnect(f func()) (cancel func()) { return c.reconnect.Add(f) }
 
 // Kill ends the connection as the death of its process would, at once: no
 // handler begins any more, nothing it sends arrives, what it waits for fails
@@ -196,7 +160,7 @@ func (c *Conn) Close() error {
 	for _, s := range c.shut() {
 		<-s.ended
 	}
-	c.running.Wait()
+	c.reconnect.Wait()
 	return nil
 }
 
@@ -206,6 +170,7 @@ func (c *Conn) shut() []*subscription {
 	if !c.closed {
 		c.closed = true
 		close(c.done)
+		c.reconnect.Stop()
 		delete(c.s.conns, c)
 	}
 	subs := make([]*subscription, 0, len(c.subs))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/internal/hooks"
 )
 
 // Server is a broker in memory. Its methods may be called from any goroutine.
@@ -18,11 +19,11 @@ type Server struct {
 	// mu is held for reading while anything happens on behalf of a connection
 	// and for writing while connections, subscriptions or the outage change: so
 	// once Close returned nothing of that connection is under way.
-	mu      sync.RWMutex
-	down    bool
-	restart uint64 // counts outages; an answer from before one is lost
-	conns   map[*Conn]struct{}
-	routes  node
+	mu     sync.RWMutex
+	down   bool
+	outage chan struct{} // closed by the next Stop, which makes a new one
+	conns  map[*Conn]struct{}
+	routes node
 
 	store   sync.Mutex // guards what follows; taken after mu
 	records journal
@@ -52,6 +53,7 @@ func NewServer(opts ...Option) *Server {
 		log:     slog.New(slog.DiscardHandler),
 		now:     time.Now,
 		pending: 1 << 16,
+		outage:  make(chan struct{}),
 		conns:   map[*Conn]struct{}{},
 		records: journal{last: map[string]*record{}},
 		buckets: map[string]*bucket{},
@@ -65,18 +67,15 @@ func NewServer(opts ...Option) *Server {
 // Connect makes a client of the broker; its dynamic type is *Conn.
 func (s *Server) Connect() bus.Driver {
 	c := &Conn{
-		s:           s,
-		done:        make(chan struct{}),
-		reconnected: make(chan struct{}, 1),
-		subs:        map[*subscription]struct{}{},
-		watchers:    map[*watcher]struct{}{},
-		hooks:       map[int]func(){},
+		s:         s,
+		done:      make(chan struct{}),
+		reconnect: hooks.New(),
+		subs:      map[*subscription]struct{}{},
+		watchers:  map[*watcher]struct{}{},
 	}
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	c.running.Add(1)
-	go c.runHooks()
 	return c
 }
 
@@ -87,8 +86,8 @@ func (s *Server) Restart() {
 }
 
 // Stop takes the broker away: until Start everything fails with
-// bus.ErrUnavailable, buckets in memory are lost, and so are the answers to
-// requests under way, which wait for their contexts.
+// bus.ErrUnavailable, buckets in memory are lost, and requests under way fail
+// with bus.ErrLost.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +95,8 @@ func (s *Server) Stop() {
 		return
 	}
 	s.down = true
-	s.restart++
+	close(s.outage)
+	s.outage = make(chan struct{})
 	for name, b := range s.buckets {
 		if b.memory {
 			delete(s.buckets, name)
@@ -117,14 +117,6 @@ func (s *Server) Start() {
 		for w := range c.watchers {
 			w.resync()
 		}
-		signal(c.reconnected)
-	}
-}
-
-// signal wakes the one that waits on a channel of capacity 1.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+		c.reconnect.Fire()
 	}
 }

@@ -133,3 +133,11 @@ func (k *kv) forget(w *watcher) {
 		delete(b.watchers, w)
 	}
 }
+
+// signal wakes the one that waits on a channel of capacity 1.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
