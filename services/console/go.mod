@@ -2,6 +2,6 @@ module github.com/tandem-rtc/tandem/services/console
 
 go 1.26.0
 
-require github.com/tandem-rtc/tandem v0.0.0
+require github.com/evanw/esbuild v0.28.2
 
-replace github.com/tandem-rtc/tandem => ../..
+require golang.org/x/sys v0.0.0-20220715151400-c0bba94af5f8 // indirect

@@ -1,0 +1,227 @@
+// The phone: one signed-in account on one link, at most one call, and a list
+// of recent calls. It holds what the page shows; the page calls its methods.
+
+import { Call, type Exchange } from "./call";
+import { code, inWords } from "./reasons";
+import { type LinkState, Link, Refused, Unsent } from "./sylk";
+import { type Identity, type Message, identity, text } from "./wire";
+
+/** Who uses the phone. The HA1 is a password equivalent: it is never shown. */
+export interface Profile {
+  account: string;
+  ha1: string;
+  name: string;
+  number: string;
+}
+
+/** One line of the list of recent calls. */
+export interface Recent {
+  peer: Identity;
+  direction: "out" | "in";
+  words: string;
+  missed: boolean;
+  at: number;
+  lasted: number;
+}
+
+const recentKept = 30;
+// A missed-session event this soon after an incoming call's end is about it.
+const missedWithin = 5_000;
+const agent = "Tandem softphone";
+
+export class Phone implements Exchange {
+  profile: Profile | undefined;
+  /** The exchange has accepted the account, on this link or an earlier one. */
+  signedIn = false;
+  /** The exchange accepted the account on the current link. */
+  registered = false;
+  linkState: LinkState = "closed";
+  retrySeconds = 0;
+  /** Why signing in failed, in words. */
+  refusal = "";
+  call: Call | undefined;
+  recent: Recent[] = [];
+  missed = 0;
+
+  private readonly connection: Link;
+  private readonly owed = new Set<string>();
+
+  constructor(
+    url: string,
+    private readonly render: () => void,
+  ) {
+    this.connection = new Link(url, { link: (state, retry) => this.link(state, retry), event: (m) => this.event(m) });
+  }
+
+  signIn(profile: Profile): void {
+    this.refusal = "";
+    this.profile = profile;
+    this.connection.open();
+    this.render();
+  }
+
+  signOut(refusal = ""): void {
+    this.call?.hangUp();
+    this.call = undefined;
+    this.profile = undefined;
+    this.signedIn = false;
+    this.registered = false;
+    this.refusal = refusal;
+    this.recent = [];
+    this.missed = 0;
+    this.owed.clear();
+    this.connection.close();
+    this.render();
+  }
+
+  /** Tries to connect at once instead of waiting for the next attempt. */
+  hurry(): void {
+    if (this.linkState === "waiting") this.connection.open();
+  }
+
+  /** Places a call to user@domain, unless one is under way. */
+  dial(peer: Identity, video: boolean): void {
+    if (this.profile === undefined || (this.call !== undefined && !this.call.over)) return;
+    const call = Call.to(peer, this.profile.account, this);
+    this.call = call;
+    this.render();
+    void call.dial(video);
+  }
+
+  /** Puts an ended call away. */
+  dismiss(): void {
+    if (!this.call?.over) return;
+    this.call = undefined;
+    this.render();
+  }
+
+  /** The user has seen the missed calls. */
+  seen(): void {
+    if (this.missed === 0) return;
+    this.missed = 0;
+    this.render();
+  }
+
+  // Exchange, for calls.
+
+  async request(kind: string, fields: Message): Promise<void> {
+    try {
+      await this.connection.request(kind, fields);
+    } catch (error) {
+      // A hang-up that could not be said is said when the link is back.
+      if (error instanceof Unsent && kind === "session-terminate") this.owed.add(text(fields, "session"));
+      throw error;
+    }
+  }
+
+  changed(call: Call): void {
+    if (call.over && call.ending !== undefined) this.log(call);
+    this.render();
+  }
+
+  private link(state: LinkState, retrySeconds: number): void {
+    this.linkState = state;
+    this.retrySeconds = retrySeconds;
+    if (state !== "open") {
+      this.registered = false;
+      this.unlinked();
+    } else if (this.profile !== undefined) {
+      void this.register(this.profile);
+    }
+    this.render();
+  }
+
+  /** Calls that have no media of their own yet do not outlive the link. */
+  private unlinked(): void {
+    const call = this.call;
+    if (call === undefined || call.over || call.state === "established" || call.state === "starting") return;
+    this.owed.add(call.session);
+    call.abandon("The connection to the exchange was lost");
+  }
+
+  private async register(profile: Profile): Promise<void> {
+    const { account, ha1, name } = profile;
+    const identified = name === "" ? {} : { display_name: name };
+    try {
+      await this.connection.request("account-add", { account, password: ha1, user_agent: agent, ...identified });
+      await this.connection.request("account-register", { account });
+    } catch (error) {
+      // A lost link comes back by itself; a refusal needs the user.
+      if (error instanceof Refused && this.profile === profile) this.signOut(inWords(error.message));
+    }
+  }
+
+  private event(message: Message): void {
+    const kind = text(message, "sylkrtc");
+    if (kind === "session-event") {
+      if (this.call?.session === text(message, "session")) this.call.handle(message);
+      return;
+    }
+    if (kind !== "account-event" || text(message, "account") !== this.profile?.account) return;
+    switch (text(message, "event")) {
+      case "registration-state":
+        this.registration(message);
+        break;
+      case "incoming-session":
+        this.incoming(message);
+        break;
+      case "missed-session":
+        this.note(identity(message, "originator"));
+        break;
+    }
+  }
+
+  private registration(message: Message): void {
+    const state = text(message, "state");
+    this.registered = state === "registered";
+    if (state === "failed") {
+      const reason = text(message, "reason");
+      this.signOut(code(reason) === 408 ? "The exchange did not answer in time" : inWords(reason));
+      return;
+    }
+    if (this.registered) {
+      this.signedIn = true;
+      for (const session of this.owed) this.connection.request("session-terminate", { session }).catch(() => undefined);
+      this.owed.clear();
+    }
+    this.render();
+  }
+
+  private incoming(message: Message): void {
+    const session = text(message, "session");
+    const peer = identity(message, "originator");
+    // After a reconnect the exchange repeats what was not acknowledged.
+    if (session === "" || session === this.call?.session || this.owed.has(session)) return;
+    if (this.call !== undefined && !this.call.over) {
+      void this.request("session-terminate", { session }).catch(() => undefined);
+      this.add({ peer, direction: "in", words: "Called while you were in a call", missed: true, at: Date.now(), lasted: 0 });
+      this.render();
+      return;
+    }
+    this.call = Call.from(peer, this.profile!.account, session, text(message, "sdp"), this);
+    this.render();
+  }
+
+  /** A missed call: the one that has just stopped ringing here, or one that never rang. */
+  private note(peer: Identity): void {
+    const known = this.recent.find((r) => r.direction === "in" && r.peer.uri === peer.uri);
+    if (known !== undefined && Date.now() - known.at < missedWithin) {
+      if (!known.missed) this.missed++;
+      known.missed = true;
+      known.words = "Missed call";
+    } else {
+      this.add({ peer, direction: "in", words: "Missed call", missed: true, at: Date.now(), lasted: 0 });
+    }
+    this.render();
+  }
+
+  private log(call: Call): void {
+    const words = call.lasted > 0 ? "" : call.ending!.words;
+    this.add({ peer: call.peer, direction: call.direction, words, missed: false, at: Date.now(), lasted: call.lasted });
+  }
+
+  private add(entry: Recent): void {
+    if (entry.missed) this.missed++;
+    this.recent = [entry, ...this.recent].slice(0, recentKept);
+  }
+}
