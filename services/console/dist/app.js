@@ -554,7 +554,10 @@ var Phone = class {
   recent = [];
   missed = 0;
   connection;
+  /** Sessions whose end the exchange could not be told yet. */
   owed = /* @__PURE__ */ new Set();
+  /** The incoming call that the exchange has already called missed. */
+  missing;
   signIn(profile) {
     this.refusal = "";
     this.profile = profile;
@@ -688,6 +691,11 @@ var Phone = class {
   }
   /** A missed call: the one that has just stopped ringing here, or one that never rang. */
   note(peer) {
+    const { call } = this;
+    if (call?.state === "incoming" && call.peer.uri === peer.uri) {
+      this.missing = call;
+      return;
+    }
     const known = this.recent.find((r) => r.direction === "in" && r.peer.uri === peer.uri);
     if (known !== void 0 && Date.now() - known.at < missedWithin) {
       if (!known.missed) this.missed++;
@@ -699,8 +707,9 @@ var Phone = class {
     this.render();
   }
   log(call) {
-    const words3 = call.lasted > 0 ? "" : call.ending.words;
-    this.add({ peer: call.peer, direction: call.direction, words: words3, missed: false, at: Date.now(), lasted: call.lasted });
+    const missed = this.missing === call;
+    const words3 = missed ? "Missed call" : call.lasted > 0 ? "" : call.ending.words;
+    this.add({ peer: call.peer, direction: call.direction, words: words3, missed, at: Date.now(), lasted: call.lasted });
   }
   add(entry) {
     if (entry.missed) this.missed++;

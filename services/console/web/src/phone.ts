@@ -44,7 +44,10 @@ export class Phone implements Exchange {
   missed = 0;
 
   private readonly connection: Link;
+  /** Sessions whose end the exchange could not be told yet. */
   private readonly owed = new Set<string>();
+  /** The incoming call that the exchange has already called missed. */
+  private missing: Call | undefined;
 
   constructor(
     url: string,
@@ -204,6 +207,11 @@ export class Phone implements Exchange {
 
   /** A missed call: the one that has just stopped ringing here, or one that never rang. */
   private note(peer: Identity): void {
+    const { call } = this;
+    if (call?.state === "incoming" && call.peer.uri === peer.uri) {
+      this.missing = call; // its end follows
+      return;
+    }
     const known = this.recent.find((r) => r.direction === "in" && r.peer.uri === peer.uri);
     if (known !== undefined && Date.now() - known.at < missedWithin) {
       if (!known.missed) this.missed++;
@@ -216,8 +224,9 @@ export class Phone implements Exchange {
   }
 
   private log(call: Call): void {
-    const words = call.lasted > 0 ? "" : call.ending!.words;
-    this.add({ peer: call.peer, direction: call.direction, words, missed: false, at: Date.now(), lasted: call.lasted });
+    const missed = this.missing === call;
+    const words = missed ? "Missed call" : call.lasted > 0 ? "" : call.ending!.words;
+    this.add({ peer: call.peer, direction: call.direction, words, missed, at: Date.now(), lasted: call.lasted });
   }
 
   private add(entry: Recent): void {

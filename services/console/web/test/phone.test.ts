@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Phone } from "../src/phone";
+import { Clock, Socket, settle } from "./fakes";
+
+// A browser without sound or network: captures and connections that succeed.
+const tracks = [{ kind: "audio", enabled: true, stop() {} }];
+const stream = { getTracks: () => tracks, getAudioTracks: () => tracks, getVideoTracks: () => [], addTrack() {} };
+let capture: () => Promise<unknown> = async () => stream;
+let connections: Connection[] = [];
+
+class Connection {
+  signalingState = "stable";
+  connectionState = "new";
+  closed = false;
+  onicecandidate: ((event: { candidate: unknown }) => void) | null = null;
+  onconnectionstatechange: (() => void) | null = null;
+  ontrack = null;
+  constructor() {
+    connections.push(this);
+  }
+  addTrack() {}
+  async createOffer() {
+    return { type: "offer", sdp: "our offer" };
+  }
+  async createAnswer() {
+    return { type: "answer", sdp: "our answer" };
+  }
+  async setLocalDescription(d: { type: string }) {
+    this.signalingState = d.type === "offer" ? "have-local-offer" : "stable";
+  }
+  async setRemoteDescription(d: { type: string }) {
+    this.signalingState = d.type === "offer" ? "have-remote-offer" : "stable";
+  }
+  close() {
+    this.closed = true;
+  }
+}
+
+const clock = new Clock();
+Object.assign(globalThis, {
+  window: { setTimeout: (run: () => void, ms: number) => clock.env.after(ms, run), clearTimeout: clock.env.cancel },
+  WebSocket: Socket,
+  RTCPeerConnection: Connection,
+  MediaStream: class {
+    addTrack() {}
+  },
+});
+Object.defineProperty(globalThis, "navigator", { value: { mediaDevices: { getUserMedia: () => capture() } } });
+
+const profile = { account: "alice@demo.test", ha1: "f".repeat(32), name: "Alice", number: "" };
+
+async function register(socket: Socket): Promise<void> {
+  socket.says({ sylkrtc: "ready-event" });
+  socket.acks("account-add");
+  await settle();
+  socket.acks("account-register");
+  socket.says({ sylkrtc: "account-event", account: profile.account, event: "registration-state", state: "registered" });
+  await settle();
+}
+
+async function signedIn() {
+  connections = [];
+  capture = async () => stream;
+  const phone = new Phone("ws://x/", () => {});
+  phone.signIn(profile);
+  const socket = Socket.latest;
+  await register(socket);
+  return { phone, socket };
+}
+
+function event(socket: Socket, session: string, state: string, more: object = {}) {
+  socket.says({ sylkrtc: "session-event", session, event: "state", state, ...more });
+}
+
+function incoming(socket: Socket, session: string, uri = "bob@demo.test") {
+  socket.says({ sylkrtc: "account-event", account: profile.account, event: "incoming-session", session, originator: { uri, display_name: "Bob" }, sdp: "v=0\r\nm=audio 9 X\r\n" });
+}
+
+function missed(socket: Socket, uri = "bob@demo.test") {
+  socket.says({ sylkrtc: "account-event", account: profile.account, event: "missed-session", originator: { uri } });
+}
+
+async function calling() {
+  const all = await signedIn();
+  all.phone.dial({ uri: "bob@demo.test" }, false);
+  await settle();
+  const { session } = all.socket.acks("session-create") as unknown as { session: string };
+  await settle();
+  return { ...all, session, call: all.phone.call! };
+}
+
+test("signs in with the account's HA1", async () => {
+  const { phone, socket } = await signedIn();
+  assert.ok(phone.signedIn && phone.registered);
+  assert.equal(socket.last("account-add")["password"], profile.ha1);
+});
+
+test("wrong credentials end the sign-in in words", async () => {
+  const { phone, socket } = await signedIn();
+  socket.says({ sylkrtc: "account-event", account: profile.account, event: "registration-state", state: "failed", reason: "904 Operation has no matching challenge " });
+  assert.equal(phone.refusal, "Wrong account or password");
+  assert.equal(phone.profile, undefined);
+  assert.ok(socket.closed);
+});
+
+test("a call goes through its states", async () => {
+  const { socket, session, call } = await calling();
+  assert.equal(call.state, "calling");
+  event(socket, session, "progress");
+  assert.equal(call.state, "calling");
+  event(socket, session, "ringing");
+  assert.equal(call.state, "ringing");
+  event(socket, session, "accepted", { sdp: "their answer" });
+  assert.equal(call.state, "connecting");
+  event(socket, session, "established");
+  assert.equal(call.state, "established");
+  event(socket, session, "terminated", { reason: "200 Session Terminated" });
+  assert.equal(call.ending?.words, "The other side hung up");
+  assert.ok(connections[0]!.closed);
+});
+
+test("candidates follow the offer, in order, and then their end", async () => {
+  const { phone, socket } = await signedIn();
+  phone.dial({ uri: "bob@demo.test" }, false);
+  for (let i = 0; connections.length === 0 && i < 50; i++) await Promise.resolve();
+  const candidate = (n: number) => ({ candidate: `candidate:${n}`, sdpMLineIndex: 0, sdpMid: "0" });
+  connections[0]!.onicecandidate?.({ candidate: candidate(1) });
+  assert.equal(socket.count("session-trickle"), 0, "before the exchange knows the session");
+  await settle();
+  connections[0]!.onicecandidate?.({ candidate: candidate(2) });
+  connections[0]!.onicecandidate?.({ candidate: { candidate: "" } });
+  connections[0]!.onicecandidate?.({ candidate: null });
+  assert.deepEqual(
+    socket.sent.slice(-4).map((m) => [m["sylkrtc"], m["candidates"]?.map((c: { candidate: string }) => c.candidate)]),
+    [["session-create", undefined], ["session-trickle", ["candidate:1"]], ["session-trickle", ["candidate:2"]], ["session-trickle", []]],
+  );
+});
+
+test("a call cancelled while the microphone opens is never sent", async () => {
+  const { phone, socket } = await signedIn();
+  let opened = (_: unknown) => {};
+  capture = () => new Promise((done) => (opened = done));
+  phone.dial({ uri: "bob@demo.test" }, false);
+  phone.call!.hangUp();
+  opened(stream);
+  await settle();
+  assert.equal(socket.count("session-create"), 0);
+  assert.equal(socket.count("session-terminate"), 0);
+  assert.equal(phone.call!.ending?.words, "Cancelled");
+});
+
+test("hanging up tells the exchange once, and late events change nothing", async () => {
+  const { socket, session, call } = await calling();
+  call.hangUp();
+  call.hangUp();
+  event(socket, session, "accepted", { sdp: "late" });
+  event(socket, session, "terminated", { reason: "487 Request Terminated" });
+  assert.equal(socket.count("session-terminate"), 1);
+  assert.equal(call.ending?.words, "Cancelled");
+});
+
+test("an exchange that refuses the call is quoted", async () => {
+  const { phone, socket } = await signedIn();
+  phone.dial({ uri: "bob@demo.test" }, false);
+  await settle();
+  socket.says({ sylkrtc: "error", transaction: socket.last("session-create")["transaction"], error: "Account not authenticated" });
+  await settle();
+  assert.equal(phone.call!.ending?.words, "Account not authenticated");
+});
+
+test("an incoming call is answered; without a microphone it goes on ringing", async () => {
+  const { phone, socket } = await signedIn();
+  incoming(socket, "s1");
+  assert.equal(phone.call!.state, "incoming");
+  capture = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+  await phone.call!.accept(false);
+  assert.equal(phone.call!.state, "incoming");
+  assert.equal(phone.call!.remark, "This page may not use the microphone");
+  capture = async () => stream;
+  void phone.call!.accept(false);
+  await settle();
+  assert.deepEqual([socket.last("session-answer")["session"], socket.last("session-answer")["sdp"]], ["s1", "our answer"]);
+});
+
+test("a second call is refused as busy and noted", async () => {
+  const { phone, socket, call } = await calling();
+  incoming(socket, "s2", "carol@demo.test");
+  assert.equal(socket.last("session-terminate")["session"], "s2");
+  assert.equal(phone.call, call);
+  assert.equal(phone.recent[0]!.peer.uri, "carol@demo.test");
+  assert.equal(phone.missed, 1);
+});
+
+test("a missed call counts once, whichever event comes first", async () => {
+  const { phone, socket } = await signedIn();
+  incoming(socket, "s1");
+  event(socket, "s1", "terminated", { reason: "487 Request Terminated" });
+  missed(socket);
+  assert.deepEqual([phone.recent.length, phone.missed, phone.recent[0]!.words], [1, 1, "Missed call"]);
+  incoming(socket, "s2", "carol@demo.test");
+  missed(socket, "carol@demo.test");
+  event(socket, "s2", "terminated", { reason: "487 Request Terminated" });
+  assert.deepEqual([phone.recent.length, phone.missed], [2, 2]);
+});
+
+test("an established call outlives the link; a hang-up meanwhile is told later", async () => {
+  const { phone, socket, session, call } = await calling();
+  event(socket, session, "accepted", { sdp: "their answer" });
+  event(socket, session, "established");
+  socket.onclose?.();
+  assert.equal(call.state, "established");
+  assert.ok(!phone.registered && phone.signedIn);
+  call.hangUp();
+  await settle();
+  clock.pass(1);
+  const again = Socket.latest;
+  assert.notEqual(again, socket);
+  await register(again);
+  assert.equal(again.last("session-terminate")["session"], session);
+});
+
+test("a call that still rings does not outlive the link", async () => {
+  const { phone, socket, call } = await calling();
+  socket.onclose?.();
+  assert.equal(call.ending?.words, "The connection to the exchange was lost");
+  assert.ok(connections[0]!.closed);
+  phone.dismiss();
+  assert.equal(phone.call, undefined);
+});
+
+test("lost media ends the call", async () => {
+  const { socket, session, call } = await calling();
+  connections[0]!.connectionState = "failed";
+  connections[0]!.onconnectionstatechange?.();
+  assert.equal(call.ending?.words, "The media connection was lost");
+  assert.equal(socket.last("session-terminate")["session"], session);
+});
