@@ -1,0 +1,20 @@
+package directory
+
+import (
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// The refusals of the directory. Wrong account and wrong password are one
+// error, so that a peer cannot find out which accounts exist.
+var (
+	errCredentials = schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "unknown account or wrong credentials")
+	errNoProof     = schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "no credentials presented")
+	errLimited     = schema.Errorf(callv1.Code_CODE_RATE_LIMITED, "too many failed sign-ins for this account")
+	errNoNumber    = schema.Errorf(callv1.Code_CODE_FORBIDDEN, "a service token needs the number it is to act for")
+	errNotCovered  = schema.Errorf(callv1.Code_CODE_FORBIDDEN, "the token does not cover this number")
+	errNobody      = schema.Errorf(callv1.Code_CODE_NOT_FOUND, "nobody has this address")
+	errNotServed   = schema.Errorf(callv1.Code_CODE_NOT_FOUND, "the domain is not served here")
+	errBusy        = schema.Errorf(callv1.Code_CODE_RETRY, "the directory has too many questions waiting")
+	errQuestion    = schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "the directory does not know this question")
+)

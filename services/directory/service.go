@@ -1,0 +1,212 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Env is what the directory runs on.
+type Env struct {
+	// Bus serves the questions and holds the bucket.
+	Bus *bus.Bus
+	// Log gets one line per thing that happened, without credentials.
+	Log *slog.Logger
+}
+
+// Service is one directory node.
+type Service struct {
+	cfg     Config
+	bus     *bus.Bus
+	log     *slog.Logger
+	cache   *cache
+	limiter *limiter
+	nobody  ha1 // random: compared with for accounts that do not exist
+	store   store
+
+	mu      sync.Mutex
+	serving bool
+}
+
+// errKeep ends a write that is not to happen.
+var errKeep = errors.New("directory: kept as it is")
+
+// New makes a directory node without any I/O. It fails on a configuration that
+// Validate refuses.
+func New(cfg Config, env Env) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	if env.Bus == nil || env.Log == nil {
+		return nil, errors.New("directory: Env needs a bus and a logger")
+	}
+	s := &Service{
+		cfg: cfg, bus: env.Bus, log: env.Log, cache: newCache(),
+		limiter: newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+	}
+	_, _ = rand.Read(s.nobody[:]) // never fails
+	return s, nil
+}
+
+// Run loads the directory, seeds it, calls ready once questions are answered,
+// and serves until ctx ends, which is no error. All its goroutines have ended
+// when it returns. It may be called once.
+func (s *Service) Run(parent context.Context, ready func()) error {
+	book, err := s.cfg.compile()
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	kv, err := s.bus.Driver().KV(parent, bus.KVConfig{Bucket: bucketName})
+	if err != nil {
+		return fmt.Errorf("directory: opening its bucket: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel(nil)
+	running.Go(func() { // ends with ctx, or ends it
+		err := kv.Watch(ctx, ">", s.take)
+		if ctx.Err() == nil {
+			cancel(fmt.Errorf("directory: watching its bucket: %w", err))
+		}
+	})
+	s.store = store{kv: kv, cfg: s.cfg}
+	if err := s.load(ctx, book); err != nil {
+		return ended(parent, ctx, err)
+	}
+	return ended(parent, ctx, s.serve(ctx, ready, &running))
+}
+
+// ended gives the error of a Run: none once its caller ended it, the watcher's
+// if that failed, err otherwise.
+func ended(parent, ctx context.Context, err error) error {
+	switch {
+	case parent.Err() != nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// load waits for the first full view, seeds, and waits until the seed is seen.
+func (s *Service) load(ctx context.Context, b *book) error {
+	if err := s.cache.await(ctx, 0); err != nil {
+		return err
+	}
+	changes, err := s.seed(ctx, b)
+	if err != nil || changes == 0 {
+		return err
+	}
+	return s.catchUp(ctx)
+}
+
+// catchUp waits until everything written before the call is seen. It writes a
+// marker and waits for that, since the last write of all may have been a
+// removal that no full view shows.
+func (s *Service) catchUp(ctx context.Context) error {
+	last, err := s.store.kv.Put(ctx, syncPrefix+s.bus.Node(), nil)
+	if err != nil {
+		return fmt.Errorf("directory: writing its bucket: %w", err)
+	}
+	return s.cache.await(ctx, last)
+}
+
+func (s *Service) take(e bus.Entry) bool {
+	if bad := s.cache.apply(e); bad != "" {
+		s.log.LogAttrs(context.Background(), slog.LevelWarn, "unreadable directory entry", slog.String("key", bad))
+	}
+	return true
+}
+
+// question is one that waits for a worker.
+type question struct {
+	from    *callv1.Identity
+	q       *callv1.DirectoryRequest
+	respond func(*callv1.DirectoryReply)
+}
+
+// serve answers questions until ctx ends.
+func (s *Service) serve(ctx context.Context, ready func(), running *sync.WaitGroup) error {
+	queue := make(chan question, s.cfg.Queue)
+	for range s.cfg.Workers { // each ends when the queue is closed
+		running.Go(func() {
+			for w := range queue {
+				w.respond(s.answer(ctx, w.from, w.q))
+			}
+		})
+	}
+	defer close(queue)
+	sub, err := s.bus.ServeDirectory(func(from *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
+		select {
+		case queue <- question{from, q, respond}:
+		default:
+			respond(&callv1.DirectoryReply{Error: errBusy.Proto()})
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("directory: serving questions: %w", err)
+	}
+	defer sub.Stop() // before the queue is closed: no handler runs after it
+	s.setServing(true)
+	defer s.setServing(false)
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+func (s *Service) setServing(v bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving = v
+}
+
+// answer answers one question. It never blocks.
+func (s *Service) answer(ctx context.Context, from *callv1.Identity, q *callv1.DirectoryRequest) *callv1.DirectoryReply {
+	reply := &callv1.DirectoryReply{}
+	var err error
+	switch body := q.GetBody().(type) {
+	case *callv1.DirectoryRequest_Authenticate:
+		reply.Principal, err = s.authenticate(body.Authenticate.GetCredentials(), time.Now())
+		s.logSignIn(ctx, from, body.Authenticate.GetCredentials(), reply.GetPrincipal(), err)
+	case *callv1.DirectoryRequest_Resolve:
+		reply.Party, err = s.resolve(body.Resolve.GetAddress())
+	case *callv1.DirectoryRequest_Domain:
+		if !slices.Contains(s.cfg.Domains, body.Domain.GetName()) {
+			err = errNotServed
+		}
+	default:
+		err = errQuestion
+	}
+	reply.Error = schema.ToProto(err)
+	return reply
+}
+
+// logSignIn writes one line per sign-in: who, from where, and never with what.
+func (s *Service) logSignIn(ctx context.Context, from *callv1.Identity, c *callv1.Credentials, p *callv1.Principal, err error) {
+	attrs := []slog.Attr{slog.String("kind", from.GetKind()), slog.String("node", from.GetNode())}
+	if a := c.GetHa1().GetAccount(); a != "" {
+		attrs = append(attrs, slog.String("account", schema.CleanText(a, maxName)))
+	}
+	if n := c.GetBearer().GetMsisdn(); n != "" {
+		attrs = append(attrs, slog.String("msisdn", schema.CleanText(n, maxName)))
+	}
+	if err == nil {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "sign-in", append(attrs, slog.String("subscriber", p.GetSubscriber()))...)
+		return
+	}
+	level := slog.LevelInfo
+	if errors.Is(err, errLimited) {
+		level = slog.LevelDebug // a flood of tries is not to flood the log
+	}
+	s.log.LogAttrs(ctx, level, "sign-in refused", append(attrs, slog.String("code", schema.CodeOf(err).String()))...)
+}
