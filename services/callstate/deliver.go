@@ -1,0 +1,210 @@
+package callstate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// deliveries sends a call's pending events, in order per leg, until they are
+// acknowledged. Each leg has a goroutine of its own while it has events, so a
+// slow terminal delays no other.
+type deliveries struct {
+	a *actor
+
+	mu      sync.Mutex
+	stopped bool
+	legs    map[string]*delivery
+}
+
+// delivery is one leg's queue.
+type delivery struct {
+	id      string
+	events  []*callv1.Event
+	leg     *callv1.Leg
+	acked   uint64
+	running bool
+	paused  bool // its terminal is lost; set again when it is back
+	wake    chan struct{}
+}
+
+// set takes over what a committed record says: events not yet acknowledged,
+// and where they go.
+func (d *deliveries) set(c *callv1.CallRecord) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return
+	}
+	if d.legs == nil {
+		d.legs = make(map[string]*delivery, 2)
+	}
+	for _, l := range d.legs {
+		l.events = nil
+	}
+	for _, l := range c.GetLegs() {
+		if q := d.legs[l.GetId()]; q != nil {
+			q.leg = l
+			q.paused = l.GetLost()
+		}
+	}
+	for _, e := range c.GetPendingEvents() {
+		q := d.legs[e.GetLegId()]
+		if q == nil {
+			l := legOf(c, e.GetLegId())
+			q = &delivery{id: e.GetLegId(), leg: l, paused: l.GetLost(), wake: make(chan struct{}, 1)}
+			d.legs[e.GetLegId()] = q
+		}
+		if e.GetNumber() > q.acked {
+			q.events = append(q.events, e)
+		}
+	}
+}
+
+// wake starts the goroutines that have something to send. It is called after
+// the reply to the command went out, so an adapter has its reply first.
+func (d *deliveries) wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return
+	}
+	for _, q := range d.legs {
+		if len(q.events) == 0 || q.paused {
+			continue
+		}
+		if q.running {
+			select {
+			case q.wake <- struct{}{}:
+			default:
+			}
+			continue
+		}
+		q.running = true
+		d.a.p.s.goRun(func() { d.run(q) })
+	}
+}
+
+// acked gives the number of the last acknowledged event of each leg.
+func (d *deliveries) acked() map[string]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make(map[string]uint64, len(d.legs))
+	for id, q := range d.legs {
+		out[id] = q.acked
+	}
+	return out
+}
+
+// idle reports whether nothing is left to send.
+func (d *deliveries) idle() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, q := range d.legs {
+		if q.running {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *deliveries) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+	for _, q := range d.legs {
+		q.events = nil
+	}
+}
+
+// next gives the event to send and where; nil ends the goroutine.
+func (d *deliveries) next(q *delivery) (*callv1.Event, *callv1.Leg) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(q.events) == 0 || q.paused || d.stopped {
+		q.running = false
+		return nil, nil
+	}
+	return q.events[0], q.leg
+}
+
+func (d *deliveries) done(q *delivery, e *callv1.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q.acked = max(q.acked, e.GetNumber())
+	for len(q.events) > 0 && q.events[0].GetNumber() <= q.acked {
+		q.events = q.events[1:]
+	}
+}
+
+func (d *deliveries) run(q *delivery) {
+	s := d.a.p.s
+	backoff := eventBackoff
+	for s.ctx.Err() == nil {
+		e, l := d.next(q)
+		if e == nil {
+			d.a.forget()
+			return
+		}
+		if d.deliver(e, l) {
+			d.done(q, e)
+			backoff = eventBackoff
+			continue
+		}
+		s.env.Metrics.EventRetry()
+		t := time.NewTimer(backoff)
+		select {
+		case <-t.C:
+		case <-q.wake:
+		case <-s.ctx.Done():
+		}
+		t.Stop()
+		backoff = min(2*backoff, eventBackoffMax)
+	}
+	d.mu.Lock()
+	q.running = false
+	d.mu.Unlock()
+}
+
+// deliver sends an event once; true when it need not be sent again.
+func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
+	s, t := d.a.p.s, l.GetTerminal()
+	ctx, cancel := context.WithTimeout(s.ctx, eventTimeout)
+	defer cancel()
+	ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
+	log := s.log.With("call", e.GetCallId(), "leg", e.GetLegId(), "number", e.GetNumber(), "node", t.GetNode())
+	switch {
+	case err != nil:
+		log.Debug("event not delivered", "error", err)
+		return l.GetState() == callv1.LegState_LEG_STATE_ENDED && !s.nodes.serves(t)
+	case ack.GetError() == nil:
+		return true
+	}
+	switch ack.GetError().GetCode() {
+	case callv1.Code_CODE_RETRY:
+		return false
+	case callv1.Code_CODE_GONE:
+		if l.GetState() == callv1.LegState_LEG_STATE_ENDED {
+			return true
+		}
+		log.Info("terminal gone")
+		d.a.legLost(l, "its node does not know the terminal")
+		// A leg that may be taken up keeps its events; another loses them with
+		// its end, which legLost brings about.
+		return !t.GetFeatures().GetResumes()
+	default:
+		// Permanent: the adapter's host gives the leg up itself.
+		log.Warn("event refused", "code", schema.CodeName(ack.GetError().GetCode()), "error", ack.GetError().GetMessage())
+		return true
+	}
+}
+
+// legLost has the call give up a leg whose terminal is gone.
+func (a *actor) legLost(l *callv1.Leg, detail string) {
+	a.own(&callv1.Command{CallId: a.id, LegId: l.GetId(), Body: &callv1.Command_LegFailed{
+		LegFailed: &callv1.LegFailed{Reason: callv1.Reason_REASON_TERMINAL_LOST, Detail: detail},
+	}})
+}

@@ -1,0 +1,72 @@
+package callstate
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// takePartitions takes every partition that is free.
+func (s *Service) takePartitions(ctx context.Context) error {
+	taken := 0
+	for _, p := range s.parts {
+		ok, err := p.take(ctx)
+		if err != nil {
+			return fmt.Errorf("callstate: partition %d: %w", p.n, err)
+		}
+		if ok {
+			taken++
+		}
+	}
+	s.log.Info("partitions taken", "taken", taken, "of", len(s.parts))
+	return nil
+}
+
+// keepLeases renews what is held and takes what becomes free, until ctx ends.
+func (s *Service) keepLeases(ctx context.Context) {
+	t := time.NewTicker(s.cfg.LeaseTTL / 3)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		for _, p := range s.parts {
+			if ctx.Err() != nil {
+				return
+			}
+			if p.owned() {
+				p.renew(ctx)
+				continue
+			}
+			if ok, err := p.take(ctx); err != nil {
+				s.log.Warn("partition not taken", "partition", p.n, "error", err)
+			} else if ok {
+				s.log.Info("partition taken", "partition", p.n)
+			}
+		}
+	}
+}
+
+// releasePartitions gives the leases back so that another node need not wait.
+func (s *Service) releasePartitions() {
+	ctx, cancel := context.WithTimeout(context.Background(), mediaTimeout)
+	defer cancel()
+	for _, p := range s.parts {
+		p.mu.Lock()
+		lease := p.lease
+		p.lease = nil
+		p.mu.Unlock()
+		if lease == nil {
+			continue
+		}
+		if err := s.env.Leases.Release(ctx, lease); err != nil {
+			s.log.Warn("lease not released; it expires by itself", "lease", lease.Name, "error", err)
+			return
+		}
+	}
+}
+
+func uintText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

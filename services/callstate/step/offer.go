@@ -1,0 +1,156 @@
+package step
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// firstRevision is the first offer/answer exchange of every leg.
+const firstRevision = 1
+
+// planOffer has the media node take the caller's offer and make one for each
+// terminal that will ring.
+func planOffer(in Input) []*callv1.MediaOp {
+	targets := ringable(in)
+	if in.RedirectTo != nil || in.Callee == nil || len(targets) == 0 || in.MediaNode == "" {
+		return nil
+	}
+	o := in.Command.GetOffer()
+	first := schema.LegID(in.Command.GetCallId(), 1)
+	ops := make([]*callv1.MediaOp, 0, len(targets)+1)
+	ops = append(ops, &callv1.MediaOp{LegId: first, Revision: firstRevision, Op: &callv1.MediaOp_TakeOffer{
+		TakeOffer: &callv1.TakeOffer{Sdp: o.GetSdp(), Features: o.GetTerminal().GetFeatures()},
+	}})
+	for i, target := range targets {
+		ops = append(ops, makeOffer(schema.LegID(in.Command.GetCallId(), uint32(i)+2), first, target)) //nolint:gosec // bounded by Forks
+	}
+	return ops
+}
+
+func makeOffer(legID, fromLegID string, target *callv1.Terminal) *callv1.MediaOp {
+	return &callv1.MediaOp{LegId: legID, Revision: firstRevision, Op: &callv1.MediaOp_MakeOffer{
+		MakeOffer: &callv1.MakeOffer{FromLegId: fromLegID, Features: target.GetFeatures()},
+	}}
+}
+
+// ringable are the terminals that an Offer rings: the called subscriber's, not
+// the one that calls, at most Forks.
+func ringable(in Input) []*callv1.Terminal {
+	var out []*callv1.Terminal
+	for _, target := range in.Targets {
+		if target.GetRings() && target.GetId() != in.Command.GetOffer().GetTerminal().GetId() && len(out) < in.Settings.Forks {
+			out = append(out, target)
+		}
+	}
+	return out
+}
+
+// placeCall makes the call, or a record of why it could not be made.
+func placeCall(t *txn) {
+	in, o := t.in, t.in.Command.GetOffer()
+	t.call = &callv1.CallRecord{
+		Id: in.Command.GetCallId(), State: alerting,
+		Caller: o.GetCaller(), Callee: in.Callee, Dialled: o.GetTo(), Headers: o.GetHeaders(),
+		MediaNode: in.MediaNode, CreatedAt: t.at,
+	}
+	t.leg = t.addLeg(in.Command.GetLegId(), callv1.Side_SIDE_CALLER, o.GetTerminal())
+	t.leg.Ref = o.GetRef()
+	t.decide()
+	t.heard("offer", "to "+o.GetTo())
+
+	targets := ringable(in)
+	switch {
+	case in.RedirectTo != nil:
+		t.redirect()
+		return
+	case in.Callee == nil:
+		t.cannotPlace(callv1.Code_CODE_NOT_FOUND, callv1.Reason_REASON_NOT_FOUND, "nobody has this address")
+		return
+	case len(targets) == 0:
+		t.cannotPlace(callv1.Code_CODE_GONE, callv1.Reason_REASON_UNREACHABLE, "no terminal is signed in")
+		return
+	case in.MediaNode == "":
+		t.cannotPlace(callv1.Code_CODE_OVERLOAD, callv1.Reason_REASON_OVERLOAD, "no media node")
+		return
+	}
+	if bad := failed(in.Media, t.leg.GetId()); bad != nil {
+		t.cannotPlace(bad.GetCode(), reasonOf(bad.GetCode()), "the caller's offer: "+bad.GetMessage())
+		return
+	}
+	t.leg.Skeleton = result(in.Media, t.leg.GetId()).GetSkeleton()
+	t.after = append(t.after, keep(t.leg.GetId()))
+	var why *callv1.Error
+	for i, target := range targets {
+		legID := schema.LegID(t.call.GetId(), uint32(i)+2) //nolint:gosec // bounded by Forks
+		if bad := failed(in.Media, legID); bad != nil {
+			why = bad
+			continue
+		}
+		t.ring(legID, target)
+	}
+	if len(t.liveOn(callv1.Side_SIDE_CALLEE)) == 0 {
+		t.cannotPlace(why.GetCode(), reasonOf(why.GetCode()), "offers for the called terminals: "+why.GetMessage())
+		return
+	}
+	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_ANSWER, "", in.Settings.Ring)
+}
+
+// ring adds a called leg and tells its terminal.
+func (t *txn) ring(legID string, target *callv1.Terminal) {
+	l := t.addLeg(legID, callv1.Side_SIDE_CALLEE, target)
+	made := result(t.in.Media, legID)
+	l.Skeleton = made.GetSkeleton()
+	t.after = append(t.after, keep(legID))
+	t.emit(l, &callv1.Event{Body: &callv1.Event_Incoming{Incoming: &callv1.Incoming{
+		Sdp: made.GetSdp(), Caller: t.call.GetCaller(), Dialled: t.call.GetDialled(), Headers: t.call.GetHeaders(),
+	}}}, "incoming", "")
+}
+
+// cannotPlace refuses the offer and keeps a record of the attempt.
+func (t *txn) cannotPlace(code callv1.Code, reason callv1.Reason, why string) {
+	t.refuse(code, "%s", why)
+	t.note(tandem, label(t.leg), "refused", t.leg.GetId(), reasonName(reason)+": "+why)
+	t.endCall(reason)
+}
+
+// redirect records that another call took the leg (glare).
+func (t *txn) redirect() {
+	winner := t.in.RedirectTo
+	t.call.State = redirected
+	t.call.RedirectCallId = winner.GetCallId()
+	t.note(tandem, label(t.leg), "redirect", t.leg.GetId(), "both called each other; joined to call "+winner.GetCallId())
+	r := t.reply
+	r.CallId, r.LegId, r.LegState = winner.GetCallId(), winner.GetLegId(), winner.GetLegState()
+	r.MediaNode, r.Skeleton = winner.GetMediaNode(), winner.GetSkeleton()
+}
+
+func (t *txn) addLeg(id string, side callv1.Side, terminal *callv1.Terminal) *callv1.Leg {
+	l := &callv1.Leg{
+		Id: id, Ordinal: nextOrdinal(t.call), Side: side, State: callv1.LegState_LEG_STATE_OFFERED,
+		Terminal: terminal, NextEvent: 1, MediaRevision: firstRevision, CreatedAt: t.at,
+	}
+	t.call.Legs = append(t.call.Legs, l)
+	return l
+}
+
+func (t *txn) setDeadline(k callv1.DeadlineKind, legID string, after time.Duration) {
+	t.clearDeadline(k, legID)
+	if after > 0 {
+		t.call.Deadlines = append(t.call.Deadlines,
+			&callv1.Deadline{Kind: k, LegId: legID, At: timestamppb.New(t.in.Now.Add(after))})
+	}
+}
+
+func (t *txn) clearDeadline(k callv1.DeadlineKind, legID string) {
+	kept := t.call.Deadlines[:0]
+	for _, d := range t.call.GetDeadlines() {
+		if d.GetKind() != k || d.GetLegId() != legID {
+			kept = append(kept, d)
+		}
+	}
+	t.call.Deadlines = kept
+}

@@ -1,0 +1,109 @@
+package step
+
+import (
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// clone copies a record deeply enough that a transition can change it: the
+// record, its legs and its lists. Everything below that is never changed once
+// made, so it is shared. Written out because it runs on every command.
+func clone(c *callv1.CallRecord) *callv1.CallRecord {
+	n := &callv1.CallRecord{
+		Id: c.Id, State: c.State, Epoch: c.Epoch, Version: c.Version,
+		Caller: c.Caller, Callee: c.Callee, Dialled: c.Dialled, MediaNode: c.MediaNode,
+		LadderDropped: c.LadderDropped, Reason: c.Reason, RedirectCallId: c.RedirectCallId,
+		Headers: c.Headers, CreatedAt: c.CreatedAt, AnsweredAt: c.AnsweredAt,
+		EstablishedAt: c.EstablishedAt, EndedAt: c.EndedAt,
+		HandedOverFrom: c.HandedOverFrom, Refusal: c.Refusal,
+		Done: c.Done,
+	}
+	n.Legs = make([]*callv1.Leg, len(c.Legs), len(c.Legs)+1)
+	for i, l := range c.Legs {
+		n.Legs[i] = cloneLeg(l)
+	}
+	n.Deadlines = append(make([]*callv1.Deadline, 0, len(c.Deadlines)+2), c.Deadlines...)
+	n.PendingEvents = append(make([]*callv1.Event, 0, len(c.PendingEvents)+2), c.PendingEvents...)
+	n.Ladder = append(make([]*callv1.LadderEntry, 0, len(c.Ladder)+4), c.Ladder...)
+	return n
+}
+
+func cloneLeg(l *callv1.Leg) *callv1.Leg {
+	return &callv1.Leg{
+		Id: l.Id, Ordinal: l.Ordinal, Side: l.Side, State: l.State, Terminal: l.Terminal,
+		Ref: l.Ref, NextEvent: l.NextEvent, MediaRevision: l.MediaRevision,
+		Skeleton: l.Skeleton, MediaConnected: l.MediaConnected, Lost: l.Lost,
+		Alerted: l.Alerted, Reason: l.Reason, CreatedAt: l.CreatedAt, EndedAt: l.EndedAt,
+	}
+}
+
+// WithoutDelivered gives the record without the pending events that were
+// acknowledged, in a copy if there are any: delivered maps a leg to the number
+// of its last acknowledged event.
+func WithoutDelivered(c *callv1.CallRecord, delivered map[string]uint64) *callv1.CallRecord {
+	acked := func(e *callv1.Event) bool { return e.GetNumber() <= delivered[e.GetLegId()] }
+	for i, e := range c.GetPendingEvents() {
+		if !acked(e) {
+			continue
+		}
+		n := clone(c)
+		n.PendingEvents = n.PendingEvents[:i]
+		for _, e := range c.GetPendingEvents()[i:] {
+			if !acked(e) {
+				n.PendingEvents = append(n.PendingEvents, e)
+			}
+		}
+		return n
+	}
+	return c
+}
+
+// leg finds a leg by id; nil if the record or the leg is not there.
+func leg(c *callv1.CallRecord, id string) *callv1.Leg {
+	for _, l := range c.GetLegs() {
+		if l.GetId() == id {
+			return l
+		}
+	}
+	return nil
+}
+
+// live reports whether a leg has not ended.
+func live(l *callv1.Leg) bool { return l.GetState() != callv1.LegState_LEG_STATE_ENDED }
+
+// Live reports whether a call still has something to do: it is neither over
+// nor given to another call.
+func Live(c *callv1.CallRecord) bool {
+	s := c.GetState()
+	return s == alerting || s == answered || s == established
+}
+
+// liveOn gives the live legs of a side.
+func (t *txn) liveOn(side callv1.Side) []*callv1.Leg {
+	var out []*callv1.Leg
+	for _, l := range t.call.GetLegs() {
+		if l.GetSide() == side && live(l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// callerLeg is the calling leg of an unanswered call.
+func callerLeg(c *callv1.CallRecord) *callv1.Leg {
+	for _, l := range c.GetLegs() {
+		if l.GetSide() == callv1.Side_SIDE_CALLER && live(l) {
+			return l
+		}
+	}
+	return nil
+}
+
+// nextOrdinal is the ordinal of the next leg made in this call. A leg handed
+// over from another call keeps its id, so only own ids count.
+func nextOrdinal(c *callv1.CallRecord) uint32 {
+	n := uint32(0)
+	for _, l := range c.GetLegs() {
+		n = max(n, l.GetOrdinal())
+	}
+	return n + 1
+}

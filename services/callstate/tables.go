@@ -1,0 +1,186 @@
+package callstate
+
+import (
+	"sync"
+
+	"github.com/tandem-rtc/tandem/bus"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate/step"
+)
+
+// terminalTable is the present terminals by subscriber, kept by a watch.
+type terminalTable struct {
+	mu   sync.RWMutex
+	byID map[string]*callv1.Terminal
+	subs map[string][]*callv1.Terminal
+}
+
+func newTerminalTable() *terminalTable {
+	return &terminalTable{byID: map[string]*callv1.Terminal{}, subs: map[string][]*callv1.Terminal{}}
+}
+
+// of lists a subscriber's terminals in the order they came.
+func (t *terminalTable) of(subscriber string) []*callv1.Terminal {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.subs[subscriber]
+}
+
+func (t *terminalTable) has(terminal *callv1.Terminal) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[terminal.GetId()] != nil
+}
+
+// change takes a watch's word; lists handed out before are never changed.
+func (t *terminalTable) change(terminal *callv1.Terminal, up bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := t.byID[terminal.GetId()]; old != nil {
+		delete(t.byID, terminal.GetId())
+		rest := make([]*callv1.Terminal, 0, len(t.subs[old.GetSubscriber()]))
+		for _, other := range t.subs[old.GetSubscriber()] {
+			if other.GetId() != terminal.GetId() {
+				rest = append(rest, other)
+			}
+		}
+		t.subs[old.GetSubscriber()] = rest
+		if len(rest) == 0 {
+			delete(t.subs, old.GetSubscriber())
+		}
+	}
+	if up {
+		t.byID[terminal.GetId()] = terminal
+		list := t.subs[terminal.GetSubscriber()]
+		t.subs[terminal.GetSubscriber()] = append(list[:len(list):len(list)], terminal)
+	}
+}
+
+// nodeTable is the nodes that are alive, kept by a watch.
+type nodeTable struct {
+	mu    sync.RWMutex
+	nodes map[string]bus.Node // by kind/node
+	next  int                 // takes turns among media nodes of equal load
+}
+
+func newNodeTable() *nodeTable { return &nodeTable{nodes: map[string]bus.Node{}} }
+
+// change takes a watch's word and gives what was known before.
+func (t *nodeTable) change(n bus.Node, up bool) (before bus.Node, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := n.Kind + "/" + n.Node
+	before, known = t.nodes[key]
+	if up {
+		t.nodes[key] = n
+	} else {
+		delete(t.nodes, key)
+	}
+	return before, known
+}
+
+func (t *nodeTable) get(kind, node string) (bus.Node, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n, ok := t.nodes[kind+"/"+node]
+	return n, ok
+}
+
+func (t *nodeTable) alive(kind, node string) bool {
+	_, ok := t.get(kind, node)
+	return ok
+}
+
+// serves reports whether the start of the node that attached a terminal is
+// still the one that runs.
+func (t *nodeTable) serves(terminal *callv1.Terminal) bool {
+	n, ok := t.get(terminal.GetKind(), terminal.GetNode())
+	return ok && n.Instance == terminal.GetInstance()
+}
+
+// leastLoaded picks a media node for a new call; "" if there is none.
+func (t *nodeTable) leastLoaded() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	best, found := bus.Node{}, 0
+	for _, n := range t.nodes {
+		if n.Kind != step.KindMedia || n.Draining {
+			continue
+		}
+		switch {
+		case found == 0 || n.Load < best.Load:
+			best, found = n, 1
+		case n.Load == best.Load:
+			found++
+			if t.next++; t.next%found == 0 {
+				best = n
+			}
+		}
+	}
+	return best.Node
+}
+
+// subscriberIndex finds the live calls in memory that a subscriber takes part
+// in.
+type subscriberIndex struct {
+	mu    sync.Mutex
+	calls map[string]map[*actor]struct{}
+	of    map[*actor][2]string
+}
+
+func newSubscriberIndex() *subscriberIndex {
+	return &subscriberIndex{calls: map[string]map[*actor]struct{}{}, of: map[*actor][2]string{}}
+}
+
+func (x *subscriberIndex) add(a *actor, c *callv1.CallRecord) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, ok := x.of[a]; ok {
+		return
+	}
+	pair := [2]string{c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber()}
+	x.of[a] = pair
+	for _, s := range pair {
+		if x.calls[s] == nil {
+			x.calls[s] = map[*actor]struct{}{}
+		}
+		x.calls[s][a] = struct{}{}
+	}
+}
+
+func (x *subscriberIndex) remove(a *actor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	pair, ok := x.of[a]
+	if !ok {
+		return
+	}
+	delete(x.of, a)
+	for _, s := range pair {
+		delete(x.calls[s], a)
+		if len(x.calls[s]) == 0 {
+			delete(x.calls, s)
+		}
+	}
+}
+
+func (x *subscriberIndex) list(subscriber string) []*actor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := make([]*actor, 0, len(x.calls[subscriber]))
+	for a := range x.calls[subscriber] {
+		out = append(out, a)
+	}
+	return out
+}
+
+// all lists every live call in memory.
+func (x *subscriberIndex) all() []*actor {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := make([]*actor, 0, len(x.of))
+	for a := range x.of {
+		out = append(out, a)
+	}
+	return out
+}
