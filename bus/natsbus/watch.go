@@ -1,0 +1,107 @@
+package natsbus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tandem-rtc/tandem/bus"
+)
+
+// watchRetry is how long a watcher waits before it tries again.
+const watchRetry = 100 * time.Millisecond
+
+// Watch implements bus.KV.
+func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) error {
+	if !bus.ValidFilter(filter) {
+		return fmt.Errorf("%w: filter %q", bus.ErrInvalid, filter)
+	}
+	again := make(chan struct{}, 1)
+	defer k.conn.reconnect.Add(func() {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	})()
+	for {
+		goOn, err := k.watch(ctx, filter, again, f)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case k.conn.closed():
+			return bus.ErrClosed
+		case err == nil && !goOn:
+			return nil
+		case err == nil:
+			continue
+		}
+		k.stream.forget() // a bucket in memory is gone after a restart
+		k.conn.cfg.Logger.Debug("watch interrupted", "bucket", k.bucket, "error", err)
+		retry := time.NewTimer(watchRetry)
+		select {
+		case <-ctx.Done():
+		case <-k.conn.done:
+		case <-retry.C:
+		}
+		retry.Stop()
+	}
+}
+
+// watch watches until f has enough (false, nil), the bus was away (true, nil) or
+// something fails.
+func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, f func(bus.Entry) bool) (bool, error) {
+	store, err := k.open(ctx)
+	if err != nil {
+		return true, err
+	}
+	w, err := store.Watch(ctx, filter)
+	if err != nil {
+		return true, err //nolint:wrapcheck // only logged
+	}
+	defer func() {
+		_ = w.Stop()
+		for range w.Updates() { // its writer may be waiting
+		}
+	}()
+	synced := false
+	for {
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-k.conn.done:
+			return true, bus.ErrClosed
+		case <-again:
+			return true, nil
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return true, fmt.Errorf("%w: watcher ended", bus.ErrUnavailable)
+			case ctx.Err() != nil:
+				return true, ctx.Err()
+			case e == nil:
+				synced = true
+				if !f(bus.Entry{}) {
+					return false, nil
+				}
+			case e.Operation() != jetstream.KeyValuePut:
+				if synced && !f(bus.Entry{Key: e.Key(), Revision: e.Revision(), Deleted: true}) {
+					return false, nil
+				}
+			case !f(bus.Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()}):
+				return false, nil
+			}
+		}
+	}
+}
+
+// open makes sure the bucket is there and binds to it.
+func (k *kv) open(ctx context.Context) (jetstream.KeyValue, error) {
+	ctx, cancel := k.conn.deadline(ctx)
+	defer cancel()
+	if err := k.stream.ensure(ctx); err != nil {
+		return nil, err
+	}
+	return k.conn.js.KeyValue(ctx, k.bucket) //nolint:wrapcheck // only logged
+}
