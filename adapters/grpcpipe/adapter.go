@@ -1,0 +1,207 @@
+package grpcpipe
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Kind is the adapter's kind.
+const Kind = "grpcpipe"
+
+// Spec describes the adapter.
+func Spec() kit.Spec {
+	return kit.Spec{
+		Kind:     Kind,
+		Features: features(true),
+		Config:   func() kit.Config { return Defaults() },
+		New: func(c kit.Config, h kit.Host) (kit.Adapter, error) {
+			cfg, ok := c.(*Config)
+			if !ok {
+				return nil, schema.Errorf(callv1.Code_CODE_INTERNAL, "grpcpipe: configuration of another adapter: %T", c)
+			}
+			return New(cfg, h), nil
+		},
+	}
+}
+
+// features of a terminal. A MultiPipe names its calls, so a new stream of the
+// same subscriber takes them up; a Pipe starts afresh.
+func features(multi bool) *callv1.Features {
+	return &callv1.Features{Resumes: multi, Renegotiates: true, ShowsRinging: true, Video: true}
+}
+
+// Adapter serves WG2 terminals.
+type Adapter struct {
+	cfg  Config
+	host kit.Host
+
+	listening chan struct{} // closed once addr is set
+	addr      net.Addr
+
+	running sync.WaitGroup // goroutines that outlive their stream's handler
+
+	mu       sync.Mutex
+	draining bool
+	sessions map[string]*session // by terminal id
+	streams  map[string]*streams // by subscriber
+	count    int                 // of all streams
+	legs     map[string]*session // live legs and the stream they are on
+}
+
+// streams are one subscriber's on this node.
+type streams struct {
+	open      int
+	attaching int
+	// attached is closed when an Attach under way has ended, for better or worse.
+	attached chan struct{}
+}
+
+// New makes the adapter; cfg is valid.
+func New(cfg *Config, h kit.Host) *Adapter {
+	return &Adapter{
+		cfg: *cfg, host: h,
+		listening: make(chan struct{}),
+		sessions:  make(map[string]*session),
+		streams:   make(map[string]*streams),
+		legs:      make(map[string]*session),
+	}
+}
+
+// Addr waits until the adapter listens and gives the address that it listens
+// on, or nil if ctx ends first.
+func (a *Adapter) Addr(ctx context.Context) net.Addr {
+	select {
+	case <-a.listening:
+		return a.addr
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Deliver implements kit.Adapter.
+func (a *Adapter) Deliver(ctx context.Context, e *callv1.Event) error {
+	s, err := a.find(ctx, e)
+	if err != nil {
+		return err
+	}
+	return s.deliver(ctx, e)
+}
+
+// find gives the stream of an event's terminal. An event may be faster than the
+// Attach that it is for; then that is waited for.
+func (a *Adapter) find(ctx context.Context, e *callv1.Event) (*session, error) {
+	for {
+		a.mu.Lock()
+		s := a.sessions[e.GetTerminalId()]
+		var attached chan struct{}
+		if of := a.streams[e.GetSubscriber()]; of != nil && of.attaching > 0 {
+			attached = of.attached
+		}
+		a.mu.Unlock()
+		switch {
+		case s != nil:
+			return s, nil
+		case attached == nil:
+			return nil, gone()
+		}
+		select {
+		case <-attached:
+		case <-ctx.Done():
+			return nil, retry("the terminal is being attached")
+		}
+	}
+}
+
+// enter counts a stream in, as one that is about to attach.
+func (a *Adapter) enter(p *callv1.Principal, multi bool) (*session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	of := a.streams[p.GetSubscriber()]
+	switch {
+	case a.draining:
+		return nil, retry("shutting down")
+	case a.count >= a.cfg.MaxStreams, of != nil && of.open >= a.cfg.PerSubscriber:
+		return nil, schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many streams")
+	case of == nil:
+		of = &streams{}
+		a.streams[p.GetSubscriber()] = of
+	}
+	a.count++
+	of.open++
+	if of.attaching++; of.attached == nil {
+		of.attached = make(chan struct{})
+	}
+	a.host.Metrics().Gauge("streams", a.count)
+	return &session{a: a, multi: multi, principal: p, log: a.host.Log()}, nil
+}
+
+// attached says that a stream's Attach has ended; t is nil if it failed.
+func (a *Adapter) attached(s *session, t *callv1.Terminal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t != nil {
+		s.terminal = t
+		s.log = s.log.With("terminal", t.GetId(), "subscriber", t.GetSubscriber(), "multi", s.multi)
+		a.sessions[t.GetId()] = s
+	}
+	of := a.streams[s.principal.GetSubscriber()]
+	close(of.attached)
+	of.attached = nil
+	if of.attaching--; of.attaching > 0 {
+		of.attached = make(chan struct{})
+	}
+}
+
+// leave counts a stream out.
+func (a *Adapter) leave(s *session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.sessions, s.terminal.GetId())
+	sub := s.principal.GetSubscriber()
+	of := a.streams[sub]
+	if of.open--; of.open == 0 {
+		delete(a.streams, sub)
+	}
+	a.count--
+	a.host.Metrics().Gauge("streams", a.count)
+}
+
+// claim says that a leg is on a stream.
+func (a *Adapter) claim(leg string, s *session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.legs[leg] = s
+}
+
+// release says that a leg is no longer on a stream.
+func (a *Adapter) release(leg string, s *session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.legs[leg] == s {
+		delete(a.legs, leg)
+	}
+}
+
+// elsewhere reports whether a leg is on another stream of this node: then it is
+// no call of s, even if both belong to one subscriber.
+func (a *Adapter) elsewhere(leg string, s *session) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	other := a.legs[leg]
+	return other != nil && other != s
+}
+
+func gone() error {
+	return schema.Errorf(callv1.Code_CODE_GONE, "the stream has ended")
+}
+
+func busy() error {
+	return schema.Errorf(callv1.Code_CODE_BUSY, "the terminal takes no further call")
+}
+
+func retry(why string) error { return schema.Errorf(callv1.Code_CODE_RETRY, "%s", why) }

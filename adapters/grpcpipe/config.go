@@ -1,0 +1,122 @@
+package grpcpipe
+
+import (
+	"net"
+	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+)
+
+// Config is the adapter's configuration.
+type Config struct {
+	Listen string `yaml:"listen" doc:"Address and port that gRPC clients connect to."`
+	TLS    TLS    `yaml:"tls" doc:"Certificate of the gRPC port. Without one the port speaks plain HTTP/2: keep it on loopback or behind a proxy that terminates TLS, since bearer tokens cross it."`
+
+	Reflection bool `yaml:"reflection" doc:"Serve gRPC reflection, which grpcurl and similar clients use to learn the API."`
+
+	MaxConnections int `yaml:"max_connections" doc:"TCP connections at once; more wait in the listen queue."`
+	MaxStreams     int `yaml:"max_streams" doc:"Pipes and MultiPipes at once on this node; more are refused with RESOURCE_EXHAUSTED."`
+	PerConnection  int `yaml:"max_streams_per_connection" doc:"Streams at once on one connection (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)."`
+	PerSubscriber  int `yaml:"max_streams_per_subscriber" doc:"Streams at once of one subscriber on this node; more are refused with RESOURCE_EXHAUSTED."`
+	MaxCalls       int `yaml:"max_calls_per_stream" doc:"Calls at once on one MultiPipe. A further Offer gets TRY_AGAIN, a further incoming call finds the terminal busy."`
+
+	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one ends its stream with RESOURCE_EXHAUSTED."`
+	MaxSDP     int `yaml:"max_sdp_bytes" doc:"Largest session description taken. A larger one refuses the call and keeps the stream."`
+
+	Rate  float64 `yaml:"rate" doc:"Messages per second taken from one stream over time; heartbeats do not count. More get RATE_LIMIT_HIT."`
+	Burst int     `yaml:"burst" doc:"Messages taken at once from one stream before the rate applies."`
+
+	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one stream. A client that lets more pile up loses its stream."`
+	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be handed to the transport before a client that does not read loses its stream."`
+
+	PingMin     time.Duration `yaml:"client_ping_min" doc:"Shortest interval at which clients may send keep-alive pings; faster ones lose their connection."`
+	PingEvery   time.Duration `yaml:"ping_interval" doc:"Ping a client's connection after so long without traffic."`
+	PingTimeout time.Duration `yaml:"ping_timeout" doc:"How long a client may take to answer a ping before its connection counts as lost."`
+
+	MaxAge      time.Duration `yaml:"max_age" doc:"End a stream after about this long (10 % either way) so that clients spread over nodes again; they reconnect. 0 keeps streams for ever."`
+	MaxAgeGrace time.Duration `yaml:"max_age_grace" doc:"How much longer than max_age a stream with a call may last, waiting for the call to end."`
+}
+
+// TLS names the certificate of a port.
+type TLS struct {
+	Cert string `yaml:"cert_file" doc:"PEM file with the certificate chain; read again when it changes."`
+	Key  string `yaml:"key_file" doc:"PEM file with the private key; read again when it changes."`
+}
+
+// Defaults is the configuration that holds where nothing is said.
+func Defaults() *Config {
+	return &Config{
+		Listen:         "127.0.0.1:9090",
+		Reflection:     true,
+		MaxConnections: 20000,
+		MaxStreams:     50000,
+		PerConnection:  1000,
+		PerSubscriber:  32,
+		MaxCalls:       32,
+		MaxMessage:     256 << 10,
+		MaxSDP:         64 << 10,
+		Rate:           20,
+		Burst:          60,
+		SendQueue:      256,
+		WriteTimeout:   10 * time.Second,
+		// Clients ping once a minute without a call; mobile stacks every 10 s.
+		PingMin:     5 * time.Second,
+		PingEvery:   30 * time.Second,
+		PingTimeout: 10 * time.Second,
+		MaxAge:      time.Hour,
+		MaxAgeGrace: 4 * time.Hour,
+	}
+}
+
+// Validate implements kit.Config.
+func (c *Config) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return schema.Invalid("listen", "must be host:port: %v", err)
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return schema.Invalid("tls", "cert_file and key_file go together")
+	}
+	for _, f := range []struct {
+		path string
+		v    int
+	}{
+		{"max_connections", c.MaxConnections},
+		{"max_streams", c.MaxStreams},
+		{"max_streams_per_connection", c.PerConnection},
+		{"max_streams_per_subscriber", c.PerSubscriber},
+		{"max_calls_per_stream", c.MaxCalls},
+		{"max_sdp_bytes", c.MaxSDP},
+		{"burst", c.Burst},
+		{"send_queue", c.SendQueue},
+	} {
+		if f.v < 1 {
+			return schema.Invalid(f.path, "must be at least 1")
+		}
+	}
+	if c.MaxMessage < c.MaxSDP {
+		return schema.Invalid("max_message_bytes", "must not be less than max_sdp_bytes (%d)", c.MaxSDP)
+	}
+	if !(c.Rate > 0) { // also refuses NaN
+		return schema.Invalid("rate", "must be greater than 0")
+	}
+	for _, f := range []struct {
+		path string
+		v    time.Duration
+		min  time.Duration
+	}{
+		{"write_timeout", c.WriteTimeout, time.Millisecond},
+		{"client_ping_min", c.PingMin, time.Millisecond},
+		{"ping_interval", c.PingEvery, time.Second}, // grpc-go rounds up to this
+		{"ping_timeout", c.PingTimeout, time.Millisecond},
+		{"max_age", c.MaxAge, 0},
+		{"max_age_grace", c.MaxAgeGrace, 0},
+	} {
+		if f.v < f.min {
+			return schema.Invalid(f.path, "must be at least %v", f.min)
+		}
+	}
+	return nil
+}
+
+var _ kit.Config = (*Config)(nil)

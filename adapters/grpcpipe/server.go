@@ -1,0 +1,119 @@
+package grpcpipe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
+)
+
+// Run implements kit.Adapter. To drain, streams end with UNAVAILABLE once what
+// is queued for them is written: their clients connect again, elsewhere, and a
+// MultiPipe takes its calls up there.
+func (a *Adapter) Run(ctx context.Context, ready func()) error {
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	lc := net.ListenConfig{}
+	ln, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("grpcpipe: %w", err)
+	}
+	base, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	drain := make(chan struct{})
+	srv := grpc.NewServer(opts...)
+	alive := health.NewServer()
+	wgtwo.RegisterWebTerminalServiceServer(srv, service{a: a, base: base, drain: drain})
+	healthv1.RegisterHealthServer(srv, alive)
+	alive.SetServingStatus(wgtwo.WebTerminalService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+	if a.cfg.Reflection {
+		reflection.Register(srv)
+	}
+	a.addr = ln.Addr()
+	close(a.listening)
+
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(netutil.LimitListener(ln, a.cfg.MaxConnections)) }()
+	a.host.Log().Info("listening", "address", ln.Addr().String(), "tls", a.cfg.TLS.Cert != "")
+	ready()
+
+	failed := false
+	select {
+	case <-ctx.Done():
+	case err = <-served: // the listener broke
+		failed = true
+	}
+	a.mu.Lock()
+	a.draining = true
+	a.mu.Unlock()
+	alive.Shutdown()
+	close(drain)
+	late := time.AfterFunc(a.host.DrainTimeout()*3/4, func() {
+		giveUp()
+		srv.Stop()
+	})
+	defer late.Stop()
+	srv.GracefulStop()
+	a.running.Wait()
+	if failed {
+		return fmt.Errorf("grpcpipe: %w", err)
+	}
+	<-served
+	return nil
+}
+
+// options of the gRPC server. The buffers are sized for messages of a few kB
+// on connections that are idle most of the time: memory per stream counts, and
+// throughput of one does not.
+func (a *Adapter) options() ([]grpc.ServerOption, error) {
+	c := &a.cfg
+	opts := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.MaxMessage),
+		grpc.MaxConcurrentStreams(uint32(min(c.PerConnection, 1<<31-1))), //nolint:gosec // bounded
+		grpc.MaxHeaderListSize(16 << 10),
+		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ReadBufferSize(4 << 10),
+		grpc.WriteBufferSize(8 << 10),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.PingMin, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(a.keepalive()),
+	}
+	if c.TLS.Cert == "" {
+		return opts, nil
+	}
+	tc, err := tlsConfig(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return append(opts, grpc.Creds(credentials.NewTLS(tc))), nil
+}
+
+// keepalive ends connections a while after the age at which their streams end
+// by themselves (see run): the first so that a new stream is not opened on an
+// old connection, the second because a stream may have been opened late on it.
+func (a *Adapter) keepalive() keepalive.ServerParameters {
+	c := &a.cfg
+	p := keepalive.ServerParameters{
+		MaxConnectionIdle: 10 * time.Minute,
+		Time:              c.PingEvery,
+		Timeout:           c.PingTimeout,
+	}
+	if c.MaxAge > 0 {
+		p.MaxConnectionAge = c.MaxAge // grpc-go adds 10 % either way
+		p.MaxConnectionAgeGrace = 2*c.MaxAge + c.MaxAgeGrace
+	}
+	return p
+}
