@@ -1,0 +1,283 @@
+package kit
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Accept implements Host.
+func (h *host) Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack) {
+	began := time.Now()
+	what := commandName(c)
+	l, err := h.hold(c, ref)
+	if err != nil {
+		h.answer(c, ack, nil, err)
+		h.rec.Command(what, outcomeOf(err), time.Since(began))
+		return
+	}
+	reply, unknown, err := h.send(ctx, c, h.limits.AcceptRetryFor)
+	if err == nil {
+		err = schema.FromProto(reply.GetError())
+	}
+	h.learn(l, c, reply, err)
+	var ok bool
+	if err != nil {
+		ok = h.answer(c, ack, nil, err)
+	} else {
+		ok = h.answer(c, ack, reply, nil)
+	}
+	h.rec.Command(what, outcomeOf(err), time.Since(began))
+	h.release(l, c, outcome{reply: reply, err: err, unknown: unknown, panicked: !ok})
+}
+
+func outcomeOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return schema.CodeName(schema.CodeOf(err))
+}
+
+// answer calls ack, and reports whether it came back in order.
+func (h *host) answer(c *callv1.Command, ack Ack, r *callv1.Reply, err error) (ok bool) {
+	if ack == nil {
+		return true
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("adapter panicked in an ack", "call", c.GetCallId(), "leg", c.GetLegId(),
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	ack(r, err)
+	return true
+}
+
+// hold completes a command and begins to hold its leg's events back.
+func (h *host) hold(c *callv1.Command, ref Ref) (*leg, error) {
+	if err := h.complete(c, ref); err != nil {
+		return nil, err
+	}
+	if err := h.fillTerminal(c); err != nil {
+		return nil, err
+	}
+	if err := schema.ValidateCommand(c, h.limits.Sizes); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.admit(c); err != nil {
+		return nil, err
+	}
+	l, made := h.legs.find(c.GetLegId())
+	if made {
+		l.subscriber, l.call = c.GetPrincipal(), c.GetCallId()
+		h.rec.Legs(len(h.legs.live))
+	}
+	l.holds++
+	if offer := c.GetOffer(); offer != nil {
+		l.offers++
+		h.legs.bind(l, offer.GetTerminal().GetId())
+		l.ref = offer.GetRef()
+	}
+	c.CallId = l.call
+	return l, nil
+}
+
+// admit refuses what must not or cannot go to an owner. h.mu is held.
+func (h *host) admit(c *callv1.Command) error {
+	offer := c.GetOffer() != nil
+	l := h.legs.live[c.GetLegId()]
+	tomb, _ := h.legs.tombs.get(c.GetLegId())
+	switch {
+	case h.closed:
+		return schema.Errorf(callv1.Code_CODE_RETRY, "this node has ended")
+	case l != nil && l.subscriber != "" && l.subscriber != c.GetPrincipal():
+		// The owner would say the same; this way nobody can hold back the events
+		// of another's leg.
+		return errNoSuchLeg
+	case offer && h.draining:
+		return schema.Errorf(callv1.Code_CODE_RETRY, "this node is about to end")
+	case offer && (tomb.over || l != nil && l.over):
+		return schema.Errorf(callv1.Code_CODE_ENDED, "a call of that name has ended")
+	case offer && l == nil && len(h.legs.live) >= h.limits.MaxLegs:
+		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many legs on this node")
+	}
+	return nil
+}
+
+// fillTerminal completes an offer's terminal out of what was attached.
+func (h *host) fillTerminal(c *callv1.Command) error {
+	offer := c.GetOffer()
+	if offer == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.terminals[offer.GetTerminal().GetId()]
+	if t == nil || t.detached || t.info.GetSubscriber() != c.GetPrincipal() {
+		return schema.Errorf(callv1.Code_CODE_GONE, "the offer's terminal is not attached here")
+	}
+	refined := offer.GetTerminal().GetFeatures()
+	offer.Terminal = t.info // never changed, only replaced
+	if refined != nil {
+		offer.Terminal = proto.CloneOf(t.info)
+		offer.Terminal.Features = refined
+	}
+	return nil
+}
+
+var errNoSuchLeg = schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such leg")
+
+// complete fills in what the adapter need not know: ids and time.
+func (h *host) complete(c *callv1.Command, ref Ref) error {
+	if c.GetPrincipal() == "" {
+		return schema.Invalid("principal", "missing")
+	}
+	legID, ours := c.GetLegId(), true
+	switch b := c.GetBody().(type) {
+	case *callv1.Command_Offer:
+		switch {
+		case b.Offer == nil:
+			return schema.Invalid("offer", "missing")
+		case legID != "":
+			return schema.Invalid("leg_id", "an offer is named by its reference")
+		case ref.ID == "":
+			ref.ID = schema.NewID()
+		}
+		if legID, ours = h.Resolve(c.GetPrincipal(), ref); ours {
+			return errNoSuchLeg
+		}
+		if b.Offer.Ref == "" {
+			b.Offer.Ref = ref.ID
+		}
+	case *callv1.Command_Ringing, *callv1.Command_Answer, *callv1.Command_HangUp:
+	default:
+		return schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "not a terminal's command")
+	}
+	if legID == "" {
+		if ref.ID == "" {
+			return schema.Invalid("leg_id", "neither a leg nor a reference")
+		}
+		legID, _ = h.Resolve(c.GetPrincipal(), ref)
+	}
+	call, n, ok := schema.SplitLegID(legID)
+	if !ok || n == 0 || !h.env.Key.Ours(legID) {
+		return errNoSuchLeg
+	}
+	if c.Id == "" {
+		c.Id = schema.NewID()
+	}
+	c.CallId, c.LegId = call, schema.LegID(call, n)
+	c.SentAt = timestamppb.Now()
+	return nil
+}
+
+// learn takes what a reply says of the leg, before the adapter hears of it: its
+// signals may follow at once.
+func (h *host) learn(l *leg, c *callv1.Command, r *callv1.Reply, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.call = c.GetCallId() // it may have been redirected
+	if err != nil {
+		return
+	}
+	l.committed = true
+	if r.GetCallId() != "" {
+		l.call = r.GetCallId()
+	}
+	h.learnMedia(l, r.GetMediaNode())
+}
+
+// outcome is what became of an Accept.
+type outcome struct {
+	reply    *callv1.Reply // the owner's word, if there was one
+	err      error
+	unknown  bool // the command may or may not have been carried out
+	panicked bool // the terminal may or may not have been told
+}
+
+// release ends an Accept's hold and draws the consequences of its outcome.
+func (h *host) release(l *leg, c *callv1.Command, o outcome) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.holds--
+	isOffer, code := c.GetOffer() != nil, schema.CodeOf(o.err)
+	if isOffer {
+		l.offers--
+	}
+	ended := o.reply.GetLegState() == callv1.LegState_LEG_STATE_ENDED
+	switch {
+	case o.unknown, c.GetHangUp() != nil && code == callv1.Code_CODE_RETRY:
+		// The terminal was told to try again, and nobody knows what there is to
+		// try. So there shall be nothing.
+		h.log.Warn("outcome of a command unknown: hanging up", "call", l.call, "leg", l.id,
+			"command", commandName(c), "error", o.err)
+		l.over = l.over || isOffer
+		h.giveUp(l, hangUp(c.GetHangUp().GetReason()))
+		h.tellEnded(l, callv1.Reason_REASON_INTERNAL)
+	case o.panicked && o.err == nil && !ended:
+		l.over = true
+		h.giveUp(l, legFailed(callv1.Reason_REASON_INTERNAL, "adapter panicked"))
+	case o.err == nil && ended, isOffer && ended && !l.committed:
+		l.over = true
+	case ended && !isOffer:
+		h.tellEnded(l, o.reply.GetReason())
+	case code == callv1.Code_CODE_NOT_FOUND && l.committed && !isOffer && len(l.queue) == 0:
+		l.givenUp = true
+	}
+	if t := h.terminals[l.terminal]; l.committed && !l.over && l.terminal != "" && (t == nil || t.detached) {
+		// It went away in the meantime.
+		h.giveUpDetached(l, t)
+	}
+	h.pump(l)
+	h.settle(l)
+}
+
+// tellEnded makes an Ended event for a leg that is over without its terminal
+// knowing and without its owner telling. h.mu is held.
+func (h *host) tellEnded(l *leg, why callv1.Reason) {
+	t := h.terminals[l.terminal]
+	if l.over || t == nil || t.detached {
+		return
+	}
+	n := l.last
+	for _, d := range l.queue {
+		if d.e.GetEnded() != nil {
+			return
+		}
+		n = max(n, d.e.GetNumber())
+	}
+	h.enqueue(l, &delivery{own: true, came: time.Now(), e: &callv1.Event{
+		CallId: l.call, LegId: l.id, Number: n + 1, Ref: l.ref, TerminalId: l.terminal,
+		At: timestamppb.Now(), MediaNode: l.mediaNode, Subscriber: l.subscriber,
+		Body: &callv1.Event_Ended{Ended: &callv1.Ended{Reason: why}},
+	}})
+}
+
+// settle forgets a leg that nothing keeps any more. h.mu is held.
+func (h *host) settle(l *leg) {
+	if l.holds > 0 || l.busy || h.legs.live[l.id] != l {
+		return
+	}
+	switch {
+	case l.over:
+		h.flush(l, delivered)
+		h.legs.bury(l, true)
+	case l.givenUp:
+		h.flush(l, refusedWith(callv1.Code_CODE_GONE, "leg given up"))
+		h.legs.bury(l, false)
+	case len(l.queue) == 0 && (!l.committed || l.terminal == ""):
+		h.legs.drop(l)
+	default:
+		return
+	}
+	h.rec.Legs(len(h.legs.live))
+}

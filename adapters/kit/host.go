@@ -1,0 +1,171 @@
+package kit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// host runs one adapter over the bus. It implements Host.
+type host struct {
+	spec     Spec
+	env      Env
+	limits   Limits
+	log      *slog.Logger
+	rec      Recorder
+	instance string
+	adapter  Adapter
+	store    *store
+
+	// work ends when the host has drained; everything its goroutines wait for
+	// ends with it.
+	work    context.Context
+	cancel  context.CancelFunc
+	cleanup chan struct{} // slots for detaching terminals at work
+
+	mu        sync.Mutex // never held while anything blocks
+	legs      legTable
+	terminals map[string]*terminal // with those being detached
+	giveUps   int
+	draining  bool // the adapter was asked to end
+	closed    bool // the adapter has ended
+	running   int  // goroutines
+	idle      chan struct{}
+	stopped   bool // no goroutine may be started any more
+}
+
+var _ Host = (*host)(nil)
+
+// maxCleanups is how many detaching terminals talk to the bus at once.
+const maxCleanups = 64
+
+func newHost(spec Spec, env Env) *host {
+	h := &host{
+		spec: spec, env: env,
+		limits:    env.Limits.withDefaults(),
+		log:       env.Log,
+		rec:       env.Recorder,
+		instance:  schema.NewID(),
+		terminals: map[string]*terminal{},
+		cleanup:   make(chan struct{}, maxCleanups),
+		idle:      make(chan struct{}, 1),
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.log = h.log.With("kind", spec.Kind, "node", env.Bus.Node())
+	if h.rec == nil {
+		h.rec = discard{}
+	}
+	h.legs = newLegTable(h.limits.Tombstones)
+	h.store = &store{driver: env.Bus.Driver(), prefix: spec.Kind + "."}
+	h.work, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
+// goLocked starts a goroutine that the host waits for, unless it has stopped.
+// h.mu is held.
+func (h *host) goLocked(f func()) bool {
+	if h.stopped {
+		return false
+	}
+	h.running++
+	go func() {
+		defer func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if h.running--; h.running == 0 {
+				select {
+				case h.idle <- struct{}{}:
+				default:
+				}
+			}
+		}()
+		f()
+	}()
+	return true
+}
+
+// waitIdle waits until no goroutine is left and reports whether that came true
+// in time.
+func (h *host) waitIdle(timeout time.Duration) bool {
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	for {
+		h.mu.Lock()
+		n := h.running
+		h.mu.Unlock()
+		if n == 0 {
+			return true
+		}
+		select {
+		case <-h.idle:
+		case <-t.C:
+			return false
+		}
+	}
+}
+
+// Authenticate implements Host.
+func (h *host) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
+	r, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Authenticate{
+		Authenticate: &callv1.Authenticate{Credentials: c, Kind: h.spec.Kind},
+	}})
+	switch {
+	case err != nil:
+		return nil, err
+	case r.GetPrincipal().GetSubscriber() == "":
+		return nil, schema.Errorf(callv1.Code_CODE_INTERNAL, "the directory named nobody")
+	}
+	return r.GetPrincipal(), nil
+}
+
+// ServesDomain implements Host.
+func (h *host) ServesDomain(ctx context.Context, domain string) (bool, error) {
+	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{
+		Domain: &callv1.Domain{Name: domain},
+	}})
+	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Resolve implements Host.
+func (h *host) Resolve(subscriber string, ref Ref) (legID string, ours bool) {
+	if call, n, ok := schema.SplitLegID(ref.ID); ok && h.env.Key.Ours(ref.ID) {
+		// A call's own id means, from a terminal, its calling leg.
+		return schema.LegID(call, max(n, 1)), true
+	}
+	return schema.LegID(h.env.Key.CallID(subscriber, ref.Scope, ref.ID), 1), false
+}
+
+// Store implements Host.
+func (h *host) Store() Store { return h.store }
+
+// DrainTimeout implements Host.
+func (h *host) DrainTimeout() time.Duration { return h.limits.DrainTimeout }
+
+// Metrics implements Host.
+func (h *host) Metrics() Metrics { return h.rec }
+
+// Log implements Host.
+func (h *host) Log() *slog.Logger { return h.log }
+
+// check reports what a host cannot start without.
+func check(spec Spec, env Env) error {
+	switch {
+	case spec.Kind == "" || spec.New == nil:
+		return errors.New("kit: the spec has no kind or cannot make an adapter")
+	case env.Bus == nil || env.Terminals == nil || env.Nodes == nil:
+		return errors.New("kit: the environment has no bus, terminals or nodes")
+	case env.Bus.Kind() != spec.Kind:
+		return errors.New("kit: the bus is another kind's")
+	}
+	return nil
+}

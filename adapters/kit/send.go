@@ -1,0 +1,91 @@
+package kit
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+const (
+	firstBackoff = 20 * time.Millisecond
+	lastBackoff  = time.Second
+	// maxRedirects is how often a command follows its leg to another call.
+	maxRedirects = 4
+)
+
+// send carries a command to its call's owner, again with the same id while
+// nobody serves it, nothing answers or the owner says CODE_RETRY, until the
+// window is over, and follows redirections, which change c.CallId.
+//
+// It returns the owner's word, which may be a refusal, or an error; unknown says
+// that the command may have been carried out all the same.
+func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration) (r *callv1.Reply, unknown bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, window)
+	defer cancel()
+	redirects := 0
+	for try := 0; ; try++ {
+		r, err = h.try(ctx, c)
+		switch {
+		case err == nil && r.GetError().GetCode() == callv1.Code_CODE_REDIRECTED &&
+			r.GetCallId() != "" && r.GetCallId() != c.GetCallId() && redirects < maxRedirects:
+			redirects++
+			c.CallId = r.GetCallId()
+			continue
+		case err == nil && r.GetError().GetCode() != callv1.Code_CODE_RETRY:
+			return r, false, nil
+		case err == nil:
+			// Nothing was changed, this time.
+			err = schema.FromProto(r.GetError())
+		case errors.Is(err, bus.ErrInvalid), errors.Is(err, bus.ErrTooLarge):
+			return nil, false, schema.Errorf(callv1.Code_CODE_INVALID, "%w", err)
+		case errors.Is(err, bus.ErrNoResponders):
+			// Nothing happened.
+		case errors.Is(err, errNotSent):
+			return nil, unknown, err
+		default:
+			unknown = true
+		}
+		if errors.Is(err, bus.ErrClosed) || !pause(ctx, backoff(try)) {
+			return nil, unknown, schema.Errorf(callv1.Code_CODE_RETRY, "no word from the call's owner: %w", err)
+		}
+	}
+}
+
+// errNotSent: the context had ended before anything was sent.
+var errNotSent = schema.Errorf(callv1.Code_CODE_RETRY, "not sent")
+
+func (h *host) try(ctx context.Context, c *callv1.Command) (*callv1.Reply, error) {
+	if ctx.Err() != nil {
+		return nil, errNotSent
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.limits.TryTimeout)
+	defer cancel()
+	return h.env.Bus.Command(ctx, c)
+}
+
+// backoff is the pause after a try, counted from 0: it doubles, with jitter, so
+// that a thousand waiting commands do not come back at once.
+func backoff(try int) time.Duration {
+	d := lastBackoff
+	if try < 6 {
+		d = min(d, firstBackoff<<try)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// pause waits and reports whether ctx is still going.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
