@@ -113,10 +113,13 @@ func ValidToken(s string) bool {
 }
 
 // token makes any subscriber id a subject token, one to one: bytes outside
-// [0-9A-Za-z_-] become =XX.
+// [0-9A-Za-z_-] become =XX, no id at all (a party outside the directory) =.
 func token(s string) string {
 	if ValidToken(s) {
 		return s
+	}
+	if s == "" {
+		return "="
 	}
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder
