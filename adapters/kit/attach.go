@@ -21,11 +21,14 @@ type terminal struct {
 
 // Attach implements Host.
 func (h *host) Attach(ctx context.Context, t *callv1.Terminal) (*callv1.Terminal, func(DetachReason), error) {
-	if t.GetSubscriber() == "" {
-		return nil, nil, schema.Invalid("subscriber", "missing")
-	}
 	t = proto.CloneOf(t)
 	t.Kind, t.Node, t.Instance = h.spec.Kind, h.env.Bus.Node(), h.instance
+	if t.Id == "" {
+		t.Id = schema.NewID()
+	}
+	if err := schema.ValidateTerminal(t, h.limits.Sizes); err != nil {
+		return nil, nil, err
+	}
 	if t.Features == nil {
 		t.Features = proto.CloneOf(h.spec.Features)
 	}
@@ -48,9 +51,8 @@ func (h *host) Attach(ctx context.Context, t *callv1.Terminal) (*callv1.Terminal
 func (h *host) register(t *callv1.Terminal) (a *terminal, before *callv1.Terminal, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t.GetId() != "" {
-		a = h.terminals[t.GetId()]
-		if a == nil || a.detached || a.info.GetSubscriber() != t.GetSubscriber() {
+	if a := h.terminals[t.GetId()]; a != nil {
+		if a.detached || a.info.GetSubscriber() != t.GetSubscriber() {
 			return nil, nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such terminal here")
 		}
 		before, a.info = a.info, t
@@ -62,7 +64,6 @@ func (h *host) register(t *callv1.Terminal) (a *terminal, before *callv1.Termina
 	case len(h.terminals) >= h.limits.MaxTerminals:
 		return nil, nil, schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many terminals on this node")
 	}
-	t.Id = schema.NewID()
 	a = &terminal{info: t}
 	h.terminals[t.GetId()] = a
 	h.rec.Terminals(len(h.terminals))

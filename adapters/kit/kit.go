@@ -77,13 +77,16 @@ type Host interface {
 	ServesDomain(ctx context.Context, domain string) (bool, error)
 
 	// Attach makes a terminal reachable; the host fills in kind, node, instance
-	// and a new id, and returns the terminal as attached. Calls that ring for
-	// its subscriber, and events that wait for it, come by Deliver, possibly
-	// before Attach has returned. Update it by attaching again with the id set.
+	// and, where it has none, the Spec's features, and returns the terminal as
+	// attached. Calls that ring for its subscriber, and events that wait for it,
+	// come by Deliver, possibly before Attach has returned: an adapter that has
+	// to find its session by then sets a new id (schema.NewID) and remembers it
+	// before; without one the host makes it. Update a terminal by attaching it
+	// again with the id that it has.
 	// detach is idempotent and does not block; with Lost or SignedOut the host
-	// gives up the legs of the terminal. Without Features it has the Spec's.
-	// Errors: CODE_INVALID, CODE_OVERLOAD, CODE_RETRY; CODE_NOT_FOUND for an
-	// update of a terminal that is not attached here.
+	// gives up the legs of the terminal.
+	// Errors: CODE_INVALID, CODE_OVERLOAD, CODE_RETRY; CODE_NOT_FOUND for the id
+	// of a terminal that was detached or is another subscriber's.
 	Attach(ctx context.Context, t *callv1.Terminal) (attached *callv1.Terminal, detach func(DetachReason), err error)
 
 	// Accept sends a command to the call's owner and calls ack, always and
