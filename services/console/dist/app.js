@@ -962,9 +962,9 @@ var CallView = class {
   }
   describe(call) {
     const name = title(call.peer, this.domain);
-    const address = readable(call.peer.uri, this.domain);
+    const address = call.peer.uri.replace(/^sips?:/i, "");
     write(get("call-peer"), name);
-    say(get("call-address"), address === name ? "" : address);
+    say(get("call-address"), readable(address, this.domain) === name ? "" : address);
     write(get("call-initials"), initials(name));
     const kind = call.offersVideo ? "Incoming video call" : words2.incoming;
     const status = call.state === "incoming" ? kind : words2[call.state];
