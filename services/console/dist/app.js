@@ -105,7 +105,8 @@ var words = {
   410: "No longer reachable",
   480: "Not reachable right now",
   484: "Incomplete number",
-  486: "Busy",
+  // sylkRTC says 486 for a declined call too.
+  486: "Busy, or declined",
   487: "Cancelled",
   488: "No audio or video format in common",
   503: "The exchange is full, try again later",
@@ -514,7 +515,10 @@ var Call = class _Call {
   wordsFor(reason) {
     const status = code(reason);
     if (status === 487 && this.direction === "in") return "Ended before you answered";
-    if (status === 200 && this.since > 0) return "The other side hung up";
+    if (this.since > 0) {
+      if (status === 200) return "The other side hung up";
+      if (status === 480) return "The other side was lost";
+    }
     return inWords(reason);
   }
   enter(state) {

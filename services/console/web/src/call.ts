@@ -269,7 +269,10 @@ export class Call {
   private wordsFor(reason: string): string {
     const status = code(reason);
     if (status === 487 && this.direction === "in") return "Ended before you answered";
-    if (status === 200 && this.since > 0) return "The other side hung up";
+    if (this.since > 0) {
+      if (status === 200) return "The other side hung up";
+      if (status === 480) return "The other side was lost";
+    }
     return inWords(reason);
   }
 

@@ -11,7 +11,8 @@ const words: Record<number, string> = {
   410: "No longer reachable",
   480: "Not reachable right now",
   484: "Incomplete number",
-  486: "Busy",
+  // sylkRTC says 486 for a declined call too.
+  486: "Busy, or declined",
   487: "Cancelled",
   488: "No audio or video format in common",
   503: "The exchange is full, try again later",

@@ -4,7 +4,7 @@ import { code, inWords } from "../src/reasons";
 
 test("reasons in words", () => {
   const table: Array<[reason: string, status: number, words: string]> = [
-    ["486 Busy Here", 486, "Busy"],
+    ["486 Busy Here", 486, "Busy, or declined"],
     ["404", 404, "No such number or address"],
     ["904 Operation has no matching challenge ", 904, "Wrong account or password"],
     ["500 Server Internal Error", 500, "The exchange could not complete the call"],
