@@ -44,6 +44,12 @@ type actor struct {
 	// counted: this call is in the service's count of live calls.
 	counted bool
 
+	// offered are the media operations of an offer that is not committed yet,
+	// and era tells attempts at it apart for the media node.
+	offered   []*callv1.MediaOp
+	offeredAt string
+	era       string
+
 	deliveries deliveries
 	// reported guards the ladder's end metric against reloads.
 	reported sync.Once
@@ -248,6 +254,7 @@ func (a *actor) adopt(c *callv1.CallRecord, seq uint64) {
 // deadlines, indexes, and what is left for the media node.
 func (a *actor) committed(in step.Input, out step.Output) {
 	s := a.p.s
+	a.offered = nil
 	a.deliveries.set(out.Call)
 	s.timers.set(a.id, a.p.n, nextDeadline(out.Call))
 	if len(out.After) > 0 {

@@ -38,7 +38,10 @@ func (a *actor) gather(ctx context.Context, in *step.Input) error {
 	if in.Call != nil {
 		node = in.Call.GetMediaNode()
 	}
-	results, err := s.media(ctx, node, a.id, in.Command.GetId(), in.Epoch, ops)
+	if in.Call == nil {
+		a.offered, a.offeredAt = append(a.offered[:0], ops...), node
+	}
+	results, err := s.media(ctx, node, a.id, in.Command.GetId()+a.era, in.Epoch, ops)
 	if err != nil {
 		s.log.Warn("media node did not answer", "call", a.id, "leg", in.Command.GetLegId(), "media", node, "error", err)
 		return errTryAgain
@@ -96,7 +99,11 @@ func (s *Service) resolve(ctx context.Context, address string) (*callv1.Party, e
 // answered there. nil if there is none, or if it moved on meanwhile.
 func (a *actor) settleGlare(ctx context.Context, in *step.Input) (*callv1.Reply, error) {
 	s, o := a.p.s, in.Command.GetOffer()
-	for _, winner := range s.pairs.opposite(in.Command.GetPrincipal(), in.Callee.GetSubscriber()) {
+	winners := s.pairs.opposite(in.Command.GetPrincipal(), in.Callee.GetSubscriber())
+	if len(winners) > 0 {
+		a.dropOffered(in)
+	}
+	for _, winner := range winners {
 		r, err := s.env.Bus.Command(ctx, &callv1.Command{
 			Id: in.Command.GetId() + "/handover", CallId: winner, LegId: in.Command.GetLegId(),
 			Principal: in.Command.GetPrincipal(), SentAt: in.Command.GetSentAt(),
@@ -114,6 +121,22 @@ func (a *actor) settleGlare(ctx context.Context, in *step.Input) (*callv1.Reply,
 		}
 	}
 	return nil, nil //nolint:nilnil // no glare
+}
+
+// dropOffered releases the media legs of an earlier attempt at this offer that
+// lost the pair claim at its commit. Should the offer be tried once more, its
+// media commands are new ones.
+func (a *actor) dropOffered(in *step.Input) {
+	if len(a.offered) == 0 {
+		return
+	}
+	ops := make([]*callv1.MediaOp, 0, len(a.offered))
+	for _, op := range a.offered {
+		ops = append(ops, step.Release(op.GetLegId()))
+	}
+	a.p.s.mediaAfter(a.offeredAt, a.id, in.Command.GetId(), in.Epoch, ops)
+	a.offered = a.offered[:0]
+	a.era += "'"
 }
 
 // handOverRevision is the media revision of a leg that is handed over: the
@@ -198,21 +221,21 @@ func (s *Service) media(ctx context.Context, node, callID, commandID string, epo
 }
 
 // mediaAfter tells a media node what a commit made of its legs. It is repeated
-// a few times; a leg that nobody keeps or releases ends by itself.
+// a few times; a leg that nobody keeps or releases ends by itself. A leg that
+// the node does not know keeps nothing from the others.
 func (s *Service) mediaAfter(node, callID, commandID string, epoch uint64, ops []*callv1.MediaOp) {
-	if node == "" {
-		return
-	}
-	for try := range 5 {
+	for try := 0; node != "" && len(ops) > 0 && try < 5; {
 		ctx, cancel := context.WithTimeout(s.ctx, mediaTimeout)
-		_, err := s.env.Bus.Media(ctx, node, &callv1.MediaCommand{Id: commandID + "/after", CallId: callID, Epoch: epoch, Ops: ops})
+		r, err := s.env.Bus.Media(ctx, node, &callv1.MediaCommand{Id: commandID + "/after", CallId: callID, Epoch: epoch, Ops: ops})
 		cancel()
-		if err == nil || s.ctx.Err() != nil {
+		switch {
+		case err == nil && r.GetError() == nil && len(r.GetResults()) > 0:
+			ops = ops[min(len(r.GetResults()), len(ops)):]
+		case s.ctx.Err() != nil, errors.Is(err, bus.ErrNoResponders) && !s.nodes.alive(step.KindMedia, node):
 			return
+		default:
+			try++
+			s.log.Warn("media node not told", "call", callID, "media", node, "try", try, "error", err, "code", r.GetError().GetCode())
 		}
-		if errors.Is(err, bus.ErrNoResponders) && !s.nodes.alive(step.KindMedia, node) {
-			return
-		}
-		s.log.Warn("media node not told", "call", callID, "media", node, "try", try, "error", err)
 	}
 }

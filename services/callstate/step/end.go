@@ -56,18 +56,18 @@ func failUnanswered(t *txn) {
 	t.decide()
 	t.failed(f)
 	if l.GetSide() == callv1.Side_SIDE_CALLEE {
-		t.endLeg(l, f.GetReason())
+		t.endLeg(l, failReason(f))
 		if lost {
 			t.waitForTerminal()
 		} else {
-			t.refused(f.GetReason())
+			t.refused(failReason(f))
 		}
 		return
 	}
 	if lost && t.loseLeg(l) {
 		return
 	}
-	t.endLeg(l, f.GetReason())
+	t.endLeg(l, failReason(f))
 	t.endCall(callv1.Reason_REASON_CANCELLED)
 }
 
@@ -96,13 +96,21 @@ func failAnswered(t *txn) {
 	if f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST && t.loseLeg(l) {
 		return
 	}
-	t.endLeg(l, f.GetReason())
-	t.endCall(f.GetReason())
+	t.endLeg(l, failReason(f))
+	t.endCall(failReason(f))
+}
+
+// failReason is why a leg is given up; a host that does not say has a defect.
+func failReason(f *callv1.LegFailed) callv1.Reason {
+	if f.GetReason() == callv1.Reason_REASON_UNSPECIFIED {
+		return callv1.Reason_REASON_INTERNAL
+	}
+	return f.GetReason()
 }
 
 // failed notes a LegFailed in the ladder.
 func (t *txn) failed(f *callv1.LegFailed) {
-	detail := reasonName(f.GetReason())
+	detail := reasonName(failReason(f))
 	if f.GetDetail() != "" {
 		detail += ": " + f.GetDetail()
 	}
@@ -188,6 +196,9 @@ func (t *txn) endCall(reason callv1.Reason) {
 	t.call.Deadlines = nil
 	t.call.Headers = nil
 }
+
+// Release is the operation that ends a leg at its media node.
+func Release(legID string) *callv1.MediaOp { return release(legID) }
 
 func release(legID string) *callv1.MediaOp {
 	return &callv1.MediaOp{LegId: legID, Op: &callv1.MediaOp_Release{Release: &callv1.Release{}}}
