@@ -132,9 +132,12 @@ type KV interface {
 	// Delete removes a key; it need not exist.
 	Delete(ctx context.Context, key string) error
 	// Watch calls f, from one goroutine in order, with the present entries under
-	// filter, then with Synced (an Entry with an empty key), then with changes
-	// until ctx ends. It survives reconnects: after one, f gets all present
-	// entries and Synced again. It returns when ctx ends or f returns false.
+	// filter, then with Synced (an Entry with an empty key, whose Revision is the
+	// one up to which the view is complete), then with changes until ctx ends. It
+	// survives reconnects: after one, f gets all present entries again, a removal
+	// with Revision 0 for each key it knows that is gone, and Synced. Keys that
+	// the TTL removed are only told of in that way. It returns ctx's error when
+	// ctx ends, nil when f returned false, ErrClosed with the driver.
 	Watch(ctx context.Context, filter string, f func(Entry) bool) error
 	// LastRevision is the revision of the bucket's last write, from the leader.
 	LastRevision(ctx context.Context) (uint64, error)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/internal/view"
 )
 
 // watcher is one Watch. What waits for it is at most one change a key, so a slow
@@ -82,6 +83,7 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 	k.c.watchers[w] = struct{}{}
 	s.mu.Unlock()
 	defer k.forget(w)
+	v := view.New(f)
 	for {
 		select {
 		case <-ctx.Done():
@@ -91,11 +93,13 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 		case <-w.wake:
 		}
 		due, again := w.take()
+		revision := uint64(0)
 		if again {
-			var ok bool
-			if due, ok = k.snapshot(ctx, w); !ok {
+			var err error
+			if due, revision, err = k.snapshot(ctx, w); err != nil {
 				continue // Start or the connection's end wakes us
 			}
+			v.Restart()
 		}
 		for _, e := range due {
 			switch {
@@ -103,23 +107,26 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 				return ctx.Err()
 			case k.c.ended():
 				return bus.ErrClosed
-			case !f(e):
+			case !v.Entry(e):
 				return nil
 			}
+		}
+		if again && !v.Synced(revision) {
+			return nil
 		}
 	}
 }
 
-// snapshot gives the present entries and Synced, and has the watcher told of all
-// that follows. It fails while the broker is away.
-func (k *kv) snapshot(ctx context.Context, w *watcher) ([]bus.Entry, bool) {
+// snapshot gives the present entries and the bucket's revision, and has the
+// watcher told of all that follows. It fails while the broker is away.
+func (k *kv) snapshot(ctx context.Context, w *watcher) ([]bus.Entry, uint64, error) {
 	b, err := k.enter(ctx)
 	if err != nil {
-		return nil, false
+		return nil, 0, err
 	}
 	defer k.c.leaveStore()
 	b.watchers[w] = struct{}{}
-	return append(b.present(w.filter, k.c.s.now()), bus.Entry{}), true
+	return b.present(w.filter, k.c.s.now()), b.revision, nil
 }
 
 func (k *kv) forget(w *watcher) {

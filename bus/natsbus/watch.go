@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/internal/view"
 )
 
 // watchRetry is how long a watcher waits before it tries again.
@@ -25,8 +26,10 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 		default:
 		}
 	})()
+	v := view.New(f)
 	for {
-		goOn, err := k.watch(ctx, filter, again, f)
+		v.Restart()
+		goOn, err := k.watch(ctx, filter, again, v)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -49,9 +52,9 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 	}
 }
 
-// watch watches until f has enough (false, nil), the bus was away (true, nil) or
+// watch watches until v has enough (false, nil), the bus was away (true, nil) or
 // something fails.
-func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, f func(bus.Entry) bool) (bool, error) {
+func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, v *view.View) (bool, error) {
 	store, err := k.open(ctx)
 	if err != nil {
 		return true, err
@@ -65,7 +68,6 @@ func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, f 
 		for range w.Updates() { // its writer may be waiting
 		}
 	}()
-	synced := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -81,15 +83,13 @@ func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, f 
 			case ctx.Err() != nil:
 				return true, ctx.Err()
 			case e == nil:
-				synced = true
-				if !f(bus.Entry{}) {
+				if !v.Synced(0) {
 					return false, nil
 				}
-			case e.Operation() != jetstream.KeyValuePut:
-				if synced && !f(bus.Entry{Key: e.Key(), Revision: e.Revision(), Deleted: true}) {
-					return false, nil
-				}
-			case !f(bus.Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision()}):
+			case !v.Entry(bus.Entry{
+				Key: e.Key(), Value: e.Value(), Revision: e.Revision(),
+				Deleted: e.Operation() != jetstream.KeyValuePut,
+			}):
 				return false, nil
 			}
 		}
