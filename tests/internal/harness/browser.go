@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// hooks is run in every page before its own scripts: it lets the tests hear and
+// see what the page's connections receive.
+//
+//go:embed hooks.js
+var hooks string
+
+// Browser is one Chromium with a fake camera, and a microphone that plays one
+// tone. Its pages are independent tabs.
+type Browser struct {
+	// Tone is what its microphone hears, in hertz.
+	Tone int
+	ctx  context.Context
+	stop context.CancelFunc
+}
+
+// ChromiumPath gives the browser: $TANDEM_CHROMIUM, or the system's.
+func ChromiumPath() string {
+	if path := os.Getenv("TANDEM_CHROMIUM"); path != "" {
+		return path
+	}
+	for _, path := range []string{"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return "chromium"
+}
+
+// NewBrowser starts a browser in dir. Close it.
+func NewBrowser(dir string, tone int) (*Browser, error) {
+	wav := filepath.Join(dir, "tone.wav")
+	profile := filepath.Join(dir, "profile")
+	if err := errors.Join(os.MkdirAll(profile, 0o700), writeTone(wav, tone)); err != nil {
+		return nil, err
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(ChromiumPath()),
+		chromedp.UserDataDir(profile),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true),
+		// Few frames of video: two slow cores run everything here.
+		chromedp.Flag("use-fake-device-for-media-stream", "fps=10"),
+		chromedp.Flag("use-file-for-fake-audio-capture", wav),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		chromedp.Flag("allow-loopback-in-peer-connection", true),
+		// Tabs in the background are as awake as the one in front.
+		chromedp.Flag("disable-background-timer-throttling", true),
+		chromedp.Flag("disable-backgrounding-occluded-windows", true),
+		chromedp.Flag("disable-renderer-backgrounding", true),
+	)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stopBrowser := chromedp.NewContext(allocator)
+	b := &Browser{Tone: tone, ctx: ctx, stop: func() { stopBrowser(); stopAllocator() }}
+	if err := chromedp.Do(ctx); err != nil {
+		b.stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close ends the browser and waits for it.
+func (b *Browser) Close() error {
+	defer b.stop()
+	ctx, cancel := context.WithTimeout(b.ctx, stopWithin)
+	defer cancel()
+	return chromedp.Cancel(ctx)
+}
+
+// Open opens a URL in a tab of its own, which the test's end closes.
+func (b *Browser) Open(t testing.TB, url string) *Page {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(b.ctx)
+	p := &Page{t: t, ctx: ctx, close: closeTab, tone: b.Tone}
+	// The first run makes the tab and binds its life to this very context.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	t.Cleanup(p.finish)
+	p.listen()
+	before := chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{Source: hooks})
+		return err
+	})
+	p.do(15*time.Second, "open "+url, before, chromedp.Navigate(url))
+	return p
+}
