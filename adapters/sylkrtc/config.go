@@ -1,0 +1,127 @@
+package sylkrtc
+
+import (
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+)
+
+// Config is the adapter's configuration.
+type Config struct {
+	Listen string `yaml:"listen" doc:"Address and port that WebSocket clients connect to."`
+	Path   string `yaml:"path" doc:"Path of the WebSocket endpoint."`
+	TLS    TLS    `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or behind a proxy that terminates TLS. Browsers give pages a camera only over HTTPS or from the machine itself."`
+
+	AllowedOrigins []string `yaml:"allowed_origins" doc:"Web origins that may connect besides the endpoint's own host: https://app.example.com, a host, a pattern such as *.example.com, or * for any. Clients that send no Origin header, which are not browsers, are always allowed."`
+
+	MaxConnections int `yaml:"max_connections" doc:"WebSocket connections at once on this node; more are refused with HTTP 503."`
+	MaxAccounts    int `yaml:"max_accounts_per_connection" doc:"Accounts at once on one connection."`
+	MaxSessions    int `yaml:"max_sessions_per_connection" doc:"Sessions at once on one connection. A further session-create gets an error, a further incoming call finds the terminal busy."`
+
+	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009."`
+	MaxBad     int `yaml:"max_bad_messages" doc:"Messages that are no requests (binary, malformed, of unknown type) after which a connection is closed with status 1008; 0 never closes it."`
+
+	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply."`
+	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate."`
+
+	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one connection. A client that lets more pile up is disconnected."`
+	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be written before a client that does not read is disconnected."`
+
+	PingInterval time.Duration `yaml:"ping_interval" doc:"How often a connection is pinged with a WebSocket ping."`
+	PongTimeout  time.Duration `yaml:"pong_timeout" doc:"How long the answer to a ping may take before the connection counts as lost."`
+
+	AuthForCalls   bool `yaml:"require_auth_for_calls" doc:"Verify the account's password before a call of an account that has not registered. When false, anybody can call under the name of any account of a served domain: for closed networks only."`
+	ResumeCalls    bool `yaml:"resume_calls" doc:"Keep the calls of a connection that broke for call state's grace period, so that the account can go on with them on a new connection. When false they end at once."`
+	BareOriginator bool `yaml:"bare_originator" doc:"Tell sylkRTC-1 clients who calls as a bare address, as clients of July 2015 expect, instead of an object with address and display name."`
+
+	// Fallback serves every other path of the port: the softphone page, when one
+	// process does both. nil answers 404.
+	Fallback http.Handler `yaml:"-"`
+	// Listener is used instead of Listen when it is set; Run closes it.
+	Listener net.Listener `yaml:"-"`
+}
+
+// TLS names the certificate of a port.
+type TLS struct {
+	Cert string `yaml:"cert_file" doc:"PEM file with the certificate chain; read again when it changes."`
+	Key  string `yaml:"key_file" doc:"PEM file with the private key; read again when it changes."`
+}
+
+// Defaults is the configuration that holds where nothing is said.
+func Defaults() *Config {
+	return &Config{
+		Listen:         "127.0.0.1:8080",
+		Path:           "/webrtcgateway/ws",
+		MaxConnections: 20000,
+		MaxAccounts:    16,
+		MaxSessions:    32,
+		MaxMessage:     128 << 10,
+		MaxBad:         50,
+		Rate:           30,
+		Burst:          200,
+		SendQueue:      256,
+		WriteTimeout:   10 * time.Second,
+		PingInterval:   2 * time.Minute,
+		PongTimeout:    30 * time.Second,
+		AuthForCalls:   true,
+		ResumeCalls:    true,
+	}
+}
+
+// Validate implements kit.Config.
+func (c *Config) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil && c.Listener == nil {
+		return schema.Invalid("listen", "must be host:port: %v", err)
+	}
+	if !strings.HasPrefix(c.Path, "/") || path.Clean(c.Path) != c.Path || c.Path == "/" {
+		return schema.Invalid("path", "must be a clean absolute path such as /webrtcgateway/ws")
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return schema.Invalid("tls", "cert_file and key_file go together")
+	}
+	for _, o := range c.AllowedOrigins {
+		if _, err := path.Match(o, ""); o == "" || err != nil {
+			return schema.Invalid("allowed_origins", "not an origin, host or pattern: %q", o)
+		}
+	}
+	for _, f := range []struct {
+		path string
+		v    int
+		min  int
+	}{
+		{"max_connections", c.MaxConnections, 1},
+		{"max_accounts_per_connection", c.MaxAccounts, 1},
+		{"max_sessions_per_connection", c.MaxSessions, 1},
+		{"max_message_bytes", c.MaxMessage, 4096},
+		{"max_bad_messages", c.MaxBad, 0},
+		{"burst", c.Burst, 1},
+		{"send_queue", c.SendQueue, 8},
+	} {
+		if f.v < f.min {
+			return schema.Invalid(f.path, "must be at least %d", f.min)
+		}
+	}
+	if !(c.Rate > 0) { // also refuses NaN
+		return schema.Invalid("rate", "must be greater than 0")
+	}
+	for _, f := range []struct {
+		path string
+		v    time.Duration
+	}{
+		{"write_timeout", c.WriteTimeout},
+		{"ping_interval", c.PingInterval},
+		{"pong_timeout", c.PongTimeout},
+	} {
+		if f.v < time.Millisecond {
+			return schema.Invalid(f.path, "must be at least 1ms")
+		}
+	}
+	return nil
+}
+
+var _ kit.Config = (*Config)(nil)

@@ -1,0 +1,226 @@
+package sylkrtc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// peer is one WebSocket connection with its accounts and sessions.
+//
+// Its goroutines: run reads; in carries requests out, one after the other; out
+// writes. The last two live only while they have something to do. Deliver
+// comes on the host's goroutines.
+type peer struct {
+	a      *adapter
+	ws     *websocket.Conn
+	v      version
+	remote string
+	ctx    context.Context // ends with the connection
+	cut    context.CancelFunc
+	in     lane[any] // *frame, failure, ring or disconnect
+	out    lane[outbound]
+	pinged time.Time // guarded by adapter.mu
+
+	rate bucket // the reader's
+	bad  int    // the reader's: messages that were no requests
+	over int    // the reader's: requests in a row that were too many
+	deaf bool   // the reader's: nothing is listened to any more
+
+	mu       sync.Mutex // never held while anything blocks
+	accounts map[string]*account
+	sessions map[string]*session // by the client's name for them
+	legs     map[string]*session // the same, by leg
+	ended    []*session          // those that have ended, oldest first
+	closing  bool                // this side closes the connection
+	gone     bool                // no event can be told any more
+}
+
+// outbound is something for the wire: a message, a close frame, or, with
+// neither, a mark that all before it is written.
+type outbound struct {
+	text []byte
+	end  *websocket.CloseError
+	done chan<- error // buffered; nil if nobody waits
+}
+
+const (
+	goingAway = websocket.StatusGoingAway
+	// maxQueued requests, or this many bytes of them, wait for one connection;
+	// then it is not read.
+	maxQueued      = 64
+	maxQueuedBytes = 512 << 10
+)
+
+func newPeer(a *adapter, ws *websocket.Conn, v version, remote string) *peer {
+	p := &peer{a: a, ws: ws, v: v, remote: remote, pinged: time.Now()}
+	p.ctx, p.cut = context.WithCancel(a.work)
+	p.rate = bucket{level: float64(a.cfg.Burst), at: time.Now()}
+	p.in.init(maxQueued, maxQueuedBytes, p.carryOut)
+	p.out.init(a.cfg.SendQueue, a.cfg.SendQueue*a.cfg.MaxMessage/4, p.write)
+	return p
+}
+
+// run serves the connection until it ends.
+func (p *peer) run() {
+	defer p.a.remove(p)
+	log := p.a.log.With("remote", p.remote)
+	log.Info("connected", "protocol", string(p.v))
+	p.send(ready{})
+	err := p.read()
+
+	p.mu.Lock()
+	p.gone = true
+	why, code := p.whyGone(err)
+	p.mu.Unlock()
+	p.cut()
+	p.in.close()
+	_ = p.ws.CloseNow() // it has ended one way or the other
+	for _, o := range p.out.close() {
+		o.report(errGone)
+	}
+	// A command under way is waited for: only then is it known which legs the
+	// connection leaves behind.
+	p.in.wait()
+	p.out.wait()
+	p.detachAll(why)
+	log.Info("disconnected", "signed_out", why == kit.SignedOut, "status", int(code), "cause", err)
+}
+
+// whyGone tells a client that left from a connection that broke. A page that
+// is closed or reloaded says 1001, WebSocket.close() sends no status.
+func (p *peer) whyGone(err error) (kit.DetachReason, websocket.StatusCode) {
+	code := websocket.CloseStatus(err)
+	switch code {
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
+		if !p.closing {
+			return kit.SignedOut, code
+		}
+	}
+	return kit.Lost, code
+}
+
+var errGone = schema.Errorf(callv1.Code_CODE_GONE, "the connection has ended")
+
+// read takes messages until the connection ends.
+func (p *peer) read() error {
+	for {
+		kind, text, err := p.ws.Read(p.ctx)
+		if err != nil {
+			return err
+		}
+		if !p.receive(kind, text) {
+			return errors.New("closed for what the client sent")
+		}
+	}
+}
+
+// receive takes one message; false ends the connection.
+func (p *peer) receive(kind websocket.MessageType, text []byte) bool {
+	if p.deaf {
+		return true // read on, or the close handshake could not be
+	}
+	fr, err := p.parse(kind, text)
+	if !p.rate.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
+		return p.tooMany(fr, err)
+	}
+	p.over = 0
+	var bad *badFrame
+	var wrong *badField
+	switch {
+	case errors.As(err, &bad):
+		return p.notARequest(bad)
+	case errors.As(err, &wrong):
+		return p.in.pushWait(failure{wrong.transaction, wrong.text}, len(wrong.text))
+	}
+	if _, ok := fr.body.(*ping); ok {
+		// A ping asks whether the connection lives, not how long requests take:
+		// it does not wait for those before it.
+		p.send(ack{fr.transaction})
+		return true
+	}
+	return p.in.pushWait(fr, len(text))
+}
+
+func (p *peer) parse(kind websocket.MessageType, text []byte) (*frame, error) {
+	if kind != websocket.MessageText {
+		return nil, &badFrame{salvage(text), "invalid binary message"}
+	}
+	return parse(p.v, text)
+}
+
+// notARequest counts what is no request; after too many it ends the connection.
+func (p *peer) notARequest(bad *badFrame) bool {
+	p.bad++
+	p.a.host.Metrics().Count("bad_messages", 1)
+	p.a.log.Info("bad message", "remote", p.remote, "why", bad.text, "count", p.bad)
+	if bad.transaction != "" && !p.in.pushWait(failure{bad.transaction, bad.text}, len(bad.text)) {
+		return false
+	}
+	if p.a.cfg.MaxBad > 0 && p.bad >= p.a.cfg.MaxBad {
+		return p.disconnect("too many bad messages")
+	}
+	return true
+}
+
+// disconnect ends the connection of a client that does not follow the protocol,
+// once what it asked before is answered.
+func (p *peer) disconnect(why string) bool {
+	p.deaf = true
+	return p.in.pushWait(disconnect{why}, 0)
+}
+
+type disconnect struct{ why string }
+
+// tooMany refuses a request over the rate. Who never stops is disconnected.
+func (p *peer) tooMany(fr *frame, err error) bool {
+	p.over++
+	p.a.host.Metrics().Count("rate_limited", 1)
+	if p.over == 1 {
+		p.a.log.Info("too many requests", "remote", p.remote)
+	}
+	if p.over > 4*p.a.cfg.Burst {
+		return p.disconnect("too many requests")
+	}
+	if t := transactionIn(fr, err); t != "" {
+		return p.in.pushWait(failure{t, textTooMany}, len(textTooMany))
+	}
+	return true
+}
+
+func transactionIn(fr *frame, err error) string {
+	var bad *badFrame
+	var wrong *badField
+	switch {
+	case fr != nil:
+		return fr.transaction
+	case errors.As(err, &bad):
+		return bad.transaction
+	case errors.As(err, &wrong):
+		return wrong.transaction
+	}
+	return ""
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	level float64
+	at    time.Time
+}
+
+func (b *bucket) take(rate float64, burst int, now time.Time) bool {
+	b.level = min(b.level+rate*now.Sub(b.at).Seconds(), float64(burst))
+	b.at = now
+	if b.level < 1 {
+		return false
+	}
+	b.level--
+	return true
+}
