@@ -125,7 +125,7 @@ func tracked(root string) ([]string, error) {
 	if !exists(filepath.Join(root, ".git")) {
 		return walk(root)
 	}
-	cmd := exec.Command("git", "ls-files", "-z")
+	cmd := exec.Command("git", "-c", "safe.directory=*", "ls-files", "-z")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Installs what building the generated code and testing need, and keeps it in
+# ${XDG_CACHE_HOME:-$HOME/.cache}/tandem. What is there in the right version is
+# left alone, so a second run takes a second.
+#
+#   .ci/setup.sh          everything
+#   .ci/setup.sh tools    only the Go tools for 'make generate' and 'make lint'
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/tandem"
+bin="$cache/bin"
+mkdir -p "$bin"
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+command -v go >/dev/null || die "Go is missing: install Go 1.26 or newer"
+
+# go_tool PACKAGE VERSION: one binary, built with the present Go (staticcheck
+# must know its standard library).
+go_tool() {
+  local package="$1" version="$2" name have
+  name="$(basename "${package%/v[0-9]*}")"
+  have="$(go version -m "$bin/$name" 2>/dev/null | awk 'NR == 1 { go = $NF } $1 == "mod" { print go, $3 }' || true)"
+  [ "$have" = "$(go env GOVERSION) $version" ] && return
+  say "building $name $version"
+  (cd "$cache" && GOBIN="$bin" GOWORK=off GOFLAGS='' go install "$package@$version")
+}
+
+# apt PACKAGE...: Debian packages, as root or with sudo.
+apt() {
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "missing: $*. Install with: apt-get install $*"
+    as_root=(sudo)
+  fi
+  command -v apt-get >/dev/null || die "missing: $*. Install with your system's package manager"
+  say "installing $*"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# npm_packages DIR: exactly what the lock file says, if it is not there.
+npm_packages() {
+  local dir="$1" want
+  want="$(sha256sum <"$dir/package-lock.json")"
+  [ "$want" = "$(cat "$dir/node_modules/.lock-sum" 2>/dev/null || true)" ] && return
+  say "installing the npm packages of $dir"
+  (cd "$dir" && npm ci --no-audit --no-fund --ignore-scripts)
+  printf '%s\n' "$want" >"$dir/node_modules/.lock-sum"
+}
+
+go_tool github.com/bufbuild/buf/cmd/buf v1.68.0
+go_tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.11
+go_tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.0
+go_tool honnef.co/go/tools/cmd/staticcheck v0.6.1
+[ "${1:-all}" = tools ] && exit
+
+# The server that the tests run as an external bus.
+go_tool github.com/nats-io/nats-server/v2 v2.15.2
+
+missing=()
+command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector needs cgo
+command -v git >/dev/null || missing+=(git)
+command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
+[ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+
+command -v node >/dev/null || die "Node is missing: install Node 20 or newer"
+[ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || die "Node $(node -v) is too old: 20 or newer"
+for lock in $(find . -name package-lock.json -not -path '*/node_modules/*'); do
+  npm_packages "$(dirname "$lock")"
+done
+say "ready"

@@ -1,0 +1,72 @@
+# Tandem's verbs; 'make' lists them. Only Go is needed for 'make run' and
+# 'make test-unit'; 'make setup' installs what the others need.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Where 'make setup' puts tools; the tests look for them on the PATH.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tandem
+export PATH := $(CACHE)/bin:$(PATH)
+
+# Go asks git for the version it stamps into binaries, also in a checkout that
+# belongs to another user (a container's bind mount).
+export GIT_CONFIG_COUNT := 1
+export GIT_CONFIG_KEY_0 := safe.directory
+export GIT_CONFIG_VALUE_0 := *
+
+# Package patterns of all modules but tests/; in a workspace, ./... is the root
+# module only.
+UNIT = $(shell go list -m -f '{{.Dir}}/...' | grep -v '/tests/\.\.\.$$')
+TESTS = $(shell go list ./tests/... | grep -v /tests/lint)
+
+# What 'make run' gives to 'tandem serve', and the benchmarks 'make bench' runs.
+ARGS ?=
+BENCH ?= .
+BENCHTIME ?= 2s
+WITH_BENCHMARKS = $(shell grep -rl --include='*_test.go' '^func Benchmark' adapters bus cmd schema services tests | xargs -n1 dirname | sort -u | sed 's|^|./|')
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/tandem
+	go build -o bin/tandem ./cmd/tandem
+
+.PHONY: run
+run: build ## Run the whole exchange on this machine (ARGS="--flag …")
+	exec bin/tandem serve $(ARGS)
+
+.PHONY: test
+test: setup lint ## Everything: set-up, lint, all tests with the race detector, end to end in Chromium
+	go test -race -timeout 15m $(UNIT)
+	go test -race -timeout 40m -p 1 $(TESTS)
+
+.PHONY: test-unit
+test-unit: ## The modules' own tests, in under a minute, without installing anything
+	go test -timeout 5m $(UNIT)
+
+.PHONY: lint
+lint: ## The repository's rules (tests/lint) and staticcheck
+	@command -v staticcheck >/dev/null || { echo "staticcheck is missing: run 'make setup'" >&2; exit 1; }
+	staticcheck $(UNIT) ./tests/...
+	go test -count 1 ./tests/lint/...
+
+.PHONY: bench
+bench: ## Benchmarks, one package after another (BENCH=regexp BENCHTIME=2s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime '$(BENCHTIME)' -benchmem -timeout 60m -p 1 $(WITH_BENCHMARKS)
+
+.PHONY: generate
+generate: ## Make generated code anew: protobuf, the page's bundle
+	.ci/setup.sh tools
+	.ci/generate.sh
+
+.PHONY: schema-baseline
+schema-baseline: ## Accept the schema as it is as what later changes must not break
+	.ci/setup.sh tools
+	cd schema && buf build --output testdata/baseline.binpb
+
+.PHONY: setup
+setup: ## Install what the tests need: tools, Chromium, npm packages
+	.ci/setup.sh
