@@ -68,7 +68,7 @@ func (s service) serve(st stream, multi bool) error {
 		return streamStatus(err)
 	}
 	opened := time.Now()
-	x.log.Info("terminal attached", "addresses", principal.GetParty().GetAddresses())
+	x.log.Debug("stream opened", "addresses", principal.GetParty().GetAddresses())
 
 	err = s.run(st, x)
 
@@ -78,7 +78,7 @@ func (s service) serve(st stream, multi bool) error {
 	x.out.stop()
 	s.a.leave(x)
 	detach(kit.Lost)
-	x.log.Info("terminal detached", "why", status.Convert(err).Message(), "after", time.Since(opened).Round(time.Millisecond))
+	x.log.Debug("stream ended", "why", status.Convert(err).Message(), "after", time.Since(opened).Round(time.Millisecond))
 	return err
 }
 
@@ -97,25 +97,21 @@ func (s service) authenticate(ctx context.Context) (*callv1.Principal, error) {
 	return nil, err
 }
 
-// attach makes the stream reachable. A Pipe hears first that its subscriber is
-// in no call; a MultiPipe hears nothing, but headers tell it that it is there.
+// attach makes the stream reachable. A Pipe hears that its subscriber is in no
+// call, before it can hear of one; a MultiPipe hears nothing, but headers tell
+// it that it is there.
 func (s service) attach(ctx context.Context, st stream, x *session) (func(kit.DetachReason), error) {
-	if !x.multi {
-		if _, err := x.out.push(wireIdle("")); err != nil {
-			s.a.attached(x, nil)
-			return nil, err
-		}
-	}
 	terminal, detach, err := s.a.host.Attach(ctx, &callv1.Terminal{
 		Subscriber: x.principal.GetSubscriber(), Features: features(x.multi), Rings: true,
 	})
 	if err != nil {
-		terminal = nil
-	}
-	s.a.attached(x, terminal)
-	if err != nil {
+		s.a.attached(x, nil)
 		return nil, err
 	}
+	if !x.multi {
+		_, _ = x.out.push(wireIdle("")) // the first message fits, and its loss ends the stream
+	}
+	s.a.attached(x, terminal)
 	if x.multi {
 		_ = st.SendHeader(metadata.MD{}) // fails if a message was first, or the stream is gone: then reading tells
 	}
@@ -179,19 +175,18 @@ func ageTimer(d time.Duration) *time.Timer {
 }
 
 // read carries out what the client sends until it stops (nil) or the stream
-// ends.
+// ends. Bytes that are no message, and a message that is too large, end the
+// stream in gRPC's own terms; the connection and its other streams go on.
 func (s *session) read(ctx context.Context, st stream) error {
 	for {
 		m, err := st.Recv()
-		switch {
-		case err == nil:
-			err = s.handle(ctx, m)
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return nil
-		case ctx.Err() == nil && status.Code(err) == codes.Internal && s.bucket.take(time.Now()):
-			// One message that is no protobuf: the stream's framing is intact.
+		}
+		if err == nil {
+			err = s.handle(ctx, m)
+		} else if ctx.Err() == nil {
 			s.a.host.Metrics().Count("bad_messages", 1)
-			err = s.out.pushWait(ctx, wireError("", errUnknown))
 		}
 		if err != nil {
 			return err

@@ -1,0 +1,198 @@
+package grpcpipe
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// patience bounds every wait of a test; it is only ever reached by a failure.
+const patience = 10 * time.Second
+
+// fakeHost is the exchange as the adapter sees it, with an owner that the test
+// plays.
+type fakeHost struct {
+	key schema.IDKey
+	// owner decides commands; nil accepts everything.
+	owner func(*callv1.Command) (*callv1.Reply, error)
+	// commands gets every command before it is decided.
+	commands chan *callv1.Command
+	attached chan *callv1.Terminal
+	detached chan string
+	// denied is what Authenticate fails with for the token "bad".
+	denied    error
+	attachErr error
+	drain     time.Duration
+
+	mu       sync.Mutex
+	n        int
+	asked    *callv1.Bearer
+	counts   map[string]int
+	refs     map[string]string // leg -> reference
+	terminal map[string]*callv1.Terminal
+}
+
+func newFakeHost() *fakeHost {
+	return &fakeHost{
+		key:      schema.NewIDKey([]byte("test")),
+		commands: make(chan *callv1.Command, 1024),
+		attached: make(chan *callv1.Terminal, 1024),
+		detached: make(chan string, 1024),
+		denied:   schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "no"),
+		drain:    patience,
+		counts:   make(map[string]int),
+		refs:     make(map[string]string),
+		terminal: make(map[string]*callv1.Terminal),
+	}
+}
+
+// Authenticate takes the token "demo" for any number and "alice" for hers.
+func (h *fakeHost) Authenticate(_ context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
+	b := c.GetBearer()
+	h.mu.Lock()
+	h.asked = b
+	h.mu.Unlock()
+	number := b.GetMsisdn()
+	switch {
+	case b.GetToken() == "bad":
+		return nil, h.denied
+	case number == "":
+		number = "+12025550101"
+	}
+	return &callv1.Principal{Subscriber: "s" + strings.TrimPrefix(number, "+"), Party: &callv1.Party{
+		Subscriber: "s" + strings.TrimPrefix(number, "+"), Addresses: []string{"tel:" + number},
+	}}, nil
+}
+
+func (h *fakeHost) ServesDomain(context.Context, string) (bool, error) { return false, nil }
+
+func (h *fakeHost) Attach(_ context.Context, t *callv1.Terminal) (*callv1.Terminal, func(kit.DetachReason), error) {
+	if h.attachErr != nil {
+		return nil, nil, h.attachErr
+	}
+	t = proto.CloneOf(t)
+	h.mu.Lock()
+	h.n++
+	t.Id = "t" + strconv.Itoa(h.n)
+	h.terminal[t.Id] = t
+	h.mu.Unlock()
+	h.attached <- t
+	return t, func(why kit.DetachReason) {
+		if why == kit.Lost {
+			h.detached <- t.Id
+		} else {
+			h.detached <- t.Id + " signed out"
+		}
+	}, nil
+}
+
+func (h *fakeHost) Accept(_ context.Context, c *callv1.Command, ref kit.Ref, ack kit.Ack) {
+	if o := c.GetOffer(); o != nil {
+		if ref.ID == "" {
+			ref.ID = schema.NewID()
+		}
+		c.LegId, _ = h.Resolve(c.GetPrincipal(), ref)
+		o.Ref = ref.ID
+		h.mu.Lock()
+		h.refs[c.LegId] = ref.ID
+		h.mu.Unlock()
+	}
+	c.CallId, _, _ = schema.SplitLegID(c.GetLegId())
+	h.commands <- c
+	r := &callv1.Reply{LegId: c.GetLegId(), CallId: c.GetCallId(), LegState: callv1.LegState_LEG_STATE_OFFERED}
+	var err error
+	if h.owner != nil {
+		var got *callv1.Reply
+		if got, err = h.owner(c); got != nil {
+			r = got
+		}
+	}
+	if err != nil {
+		ack(nil, err)
+		return
+	}
+	ack(r, nil)
+}
+
+func (h *fakeHost) Signal(context.Context, *callv1.Signal) error { return nil }
+
+func (h *fakeHost) Resolve(subscriber string, ref kit.Ref) (string, bool) {
+	if h.key.Ours(ref.ID) {
+		id, _ := schema.CanonicalUUID(ref.ID)
+		return id, true
+	}
+	return schema.LegID(h.key.CallID(subscriber, ref.Scope, ref.ID), 1), false
+}
+
+func (h *fakeHost) Store() kit.Store            { return nil }
+func (h *fakeHost) DrainTimeout() time.Duration { return h.drain }
+func (h *fakeHost) Metrics() kit.Metrics        { return h }
+func (h *fakeHost) Gauge(string, int)           {}
+func (h *fakeHost) Log() *slog.Logger           { return slog.New(slog.DiscardHandler) }
+
+func (h *fakeHost) Count(name string, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.counts[name] += n
+}
+
+// command waits for the next command.
+func (h *fakeHost) command(t *testing.T) *callv1.Command {
+	t.Helper()
+	return receive(t, h.commands, "a command")
+}
+
+// incomingLeg makes the leg id of a call that arrives.
+func (h *fakeHost) incomingLeg() string {
+	return schema.LegID(h.key.NewCallID("somebody", "test"), 2)
+}
+
+// event makes an event for a terminal's leg.
+func event(terminal *callv1.Terminal, leg string, number uint64, e *callv1.Event) *callv1.Event {
+	e.TerminalId, e.Subscriber, e.LegId, e.Number = terminal.GetId(), terminal.GetSubscriber(), leg, number
+	e.CallId, _, _ = schema.SplitLegID(leg)
+	return e
+}
+
+func incoming(sdp, caller string) *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Incoming{Incoming: &callv1.Incoming{
+		Sdp: sdp, Caller: &callv1.Party{Addresses: []string{"sip:alice@example.com", "tel:" + caller, "tel:+12025550199"}},
+	}}}
+}
+
+func alerting() *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Alerting{Alerting: &callv1.Alerting{}}}
+}
+
+func answered(sdp string) *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Answered{Answered: &callv1.Answered{Sdp: sdp}}}
+}
+
+func established() *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Established{Established: &callv1.Established{}}}
+}
+
+func endedEvent(r callv1.Reason) *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Ended{Ended: &callv1.Ended{Reason: r}}}
+}
+
+func receive[V any](t *testing.T, ch <-chan V, what string) V {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
