@@ -50,8 +50,8 @@ test-unit: ## The modules' own tests, in under a minute, without installing anyt
 .PHONY: lint
 lint: ## The repository's rules (tests/lint) and staticcheck
 	@command -v staticcheck >/dev/null || { echo "staticcheck is missing: run 'make setup'" >&2; exit 1; }
-	staticcheck $(UNIT) ./tests/...
 	go test -count 1 ./tests/lint/...
+	staticcheck $(UNIT) ./tests/...
 
 .PHONY: bench
 bench: ## Benchmarks, one package after another (BENCH=regexp BENCHTIME=2s)

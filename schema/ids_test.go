@@ -74,8 +74,8 @@ func TestMintedCallsAreUnique(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	if schema.NewID() == schema.NewID() {
-		t.Error("NewID repeats itself")
+	if a, b := schema.NewID(), schema.NewID(); a == b {
+		t.Errorf("NewID gives %s twice", a)
 	}
 }
 
