@@ -68,5 +68,5 @@ schema-baseline: ## Accept the schema as it is as what later changes must not br
 	cd schema && buf build --output testdata/baseline.binpb
 
 .PHONY: setup
-setup: ## Install what the tests need: tools, Chromium, npm packages
+setup: ## Install what the tests need: tools and Chromium
 	.ci/setup.sh

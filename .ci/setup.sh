@@ -41,16 +41,6 @@ apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# npm_packages DIR: exactly what the lock file says, if it is not there.
-npm_packages() {
-  local dir="$1" want
-  want="$(sha256sum <"$dir/package-lock.json")"
-  [ "$want" = "$(cat "$dir/node_modules/.lock-sum" 2>/dev/null || true)" ] && return
-  say "installing the npm packages of $dir"
-  (cd "$dir" && npm ci --no-audit --no-fund --ignore-scripts)
-  printf '%s\n' "$want" >"$dir/node_modules/.lock-sum"
-}
-
 go_tool github.com/bufbuild/buf/cmd/buf v1.68.0
 go_tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.11
 go_tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.0
@@ -66,9 +56,7 @@ command -v git >/dev/null || missing+=(git)
 command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
 [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
 
+# The tests that need npm packages keep them in the same cache themselves.
 command -v node >/dev/null || die "Node is missing: install Node 20 or newer"
 [ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || die "Node $(node -v) is too old: 20 or newer"
-for lock in $(find . -name package-lock.json -not -path '*/node_modules/*'); do
-  npm_packages "$(dirname "$lock")"
-done
 say "ready"
