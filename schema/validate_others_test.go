@@ -1,10 +1,12 @@
 package schema_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -199,6 +201,36 @@ func TestTerminalsAndParties(t *testing.T) {
 	check(t, party(), schema.ValidateParty(party(), schema.Limits{}), "-")
 	wantField(t, "nil terminal", schema.ValidateTerminal(nil, schema.Limits{}), "")
 	wantField(t, "nil party", schema.ValidateParty(nil, schema.Limits{}), "")
+}
+
+// A body that is added to the schema needs a case in the validator: without one
+// it would be refused as missing.
+func TestEveryBodyIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		m        proto.Message
+		oneof    string
+		validate func(m proto.Message) error
+	}{
+		{commands()["ringing"], "body", func(m proto.Message) error { return schema.ValidateCommand(m.(*callv1.Command), schema.Limits{}) }},
+		{event(), "body", func(m proto.Message) error { return schema.ValidateEvent(m.(*callv1.Event), schema.Limits{}) }},
+		{&callv1.Signal{LegId: legID}, "body", func(m proto.Message) error { return schema.ValidateSignal(m.(*callv1.Signal), schema.Limits{}) }},
+		{&callv1.MediaOp{LegId: legID, Revision: 1}, "op", func(m proto.Message) error {
+			return schema.ValidateMediaCommand(&callv1.MediaCommand{Id: "C", CallId: callID, Ops: []*callv1.MediaOp{m.(*callv1.MediaOp)}}, schema.Limits{})
+		}},
+		{&callv1.DirectoryRequest{}, "body", func(m proto.Message) error {
+			return schema.ValidateDirectoryRequest(m.(*callv1.DirectoryRequest), schema.Limits{})
+		}},
+	} {
+		r := c.m.ProtoReflect()
+		fields := r.Descriptor().Oneofs().ByName(protoreflect.Name(c.oneof)).Fields()
+		for i := range fields.Len() {
+			r.Set(fields.Get(i), r.NewField(fields.Get(i)))
+			var e *schema.Error
+			if errors.As(c.validate(c.m), &e) && strings.HasSuffix(e.Field, c.oneof) {
+				t.Errorf("%s.%s: %v", r.Descriptor().Name(), fields.Get(i).Name(), e)
+			}
+		}
+	}
 }
 
 func check(t *testing.T, m proto.Message, err error, field string) {
