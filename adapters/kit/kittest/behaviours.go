@@ -1,0 +1,44 @@
+package kittest
+
+import "strings"
+
+// behaviour is one sentence of the contract, and what shows that it holds.
+type behaviour struct {
+	name  string
+	needs []Ability
+	run   func(k *rig)
+}
+
+// RunT runs the whole kit against an adapter on any T. The goroutines that run
+// when it is called are taken to be others'; it is not for parallel tests.
+func RunT(t T, h Harness) {
+	t.Helper()
+	if h.Node == nil {
+		t.Fatalf("kittest: the harness has no Node")
+	}
+	t.Run("faults", func(t T) {
+		for _, list := range [][]behaviour{commandRules, eventRules, endRules, peerRules, nodeRules} {
+			for _, b := range list {
+				t.Run(b.name, func(t T) { b.check(t, h) })
+			}
+		}
+	})
+}
+
+// check runs one behaviour on a node of its own.
+func (b behaviour) check(t T, h Harness) {
+	t.Helper()
+	for _, a := range b.needs {
+		if why, cannot := h.Protocol.Cannot[a]; cannot {
+			t.Logf("not said by this protocol (%s): %s", a, why)
+			return
+		}
+	}
+	before := goroutines()
+	t.Cleanup(func() { // runs last
+		if left := leftOver(before); left != nil {
+			t.Errorf("goroutines were left behind:\n%s", strings.Join(left, "\n\n"))
+		}
+	})
+	b.run(newRig(t, h))
+}
