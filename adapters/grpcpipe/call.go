@@ -96,7 +96,7 @@ func (s *session) bind(c *call, leg string) {
 	}
 	c.leg = leg
 	s.legs[leg] = c
-	if c.known {
+	if c.known && !s.closed {
 		s.a.claim(leg, s)
 	}
 }
@@ -114,9 +114,6 @@ func (s *session) finish(c *call) {
 		s.current = nil
 	}
 	s.forget(c)
-	if s.aged && s.idle() {
-		s.end(errAged)
-	}
 }
 
 // forget takes the leg off the list of live ones and remembers it for a while,

@@ -74,9 +74,10 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// options of the gRPC server. The buffers are sized for messages of a few kB
-// on connections that are idle most of the time: memory per stream counts, and
-// throughput of one does not.
+// options of the gRPC server. The buffers are sized for connections that are
+// idle most of the time: memory per stream counts, and throughput of one does
+// not. (grpc-go reads bare TCP connections into pooled buffers; counted or
+// encrypted ones, which all are here, have one each.)
 func (a *Adapter) options() ([]grpc.ServerOption, error) {
 	c := &a.cfg
 	opts := []grpc.ServerOption{
@@ -84,7 +85,7 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 		grpc.MaxConcurrentStreams(uint32(min(c.PerConnection, 1<<31-1))), //nolint:gosec // bounded
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
-		grpc.ReadBufferSize(4 << 10),
+		grpc.ReadBufferSize(1 << 10),
 		grpc.WriteBufferSize(8 << 10),
 		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),

@@ -140,6 +140,7 @@ func (s *session) put(e *callv1.Event) (*written, error) {
 		return nil, gone()
 	}
 	c.writing = w
+	s.leaveIfAged()
 	return w, nil
 }
 
@@ -162,6 +163,14 @@ func (s *session) leaveWhenIdle() bool {
 	}
 	s.aged = true
 	return false
+}
+
+// leaveIfAged ends a stream that only waited for its last call to end. What that
+// end says is queued before. It is called with mu held.
+func (s *session) leaveIfAged() {
+	if s.aged && s.idle() {
+		s.end(errAged)
+	}
 }
 
 // idle reports whether no call is in progress. It is called with mu held.
@@ -284,5 +293,8 @@ func (s *session) accept(c *call, cmd *callv1.Command, ref kit.Ref, done func(*c
 		if m != nil {
 			s.say(m)
 		}
+		s.mu.Lock()
+		s.leaveIfAged()
+		s.mu.Unlock()
 	})
 }
