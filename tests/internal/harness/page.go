@@ -71,6 +71,9 @@ func (p *Page) Status() string { return p.text(`document.getElementById("call-st
 // Peer is whom the page names as the other side.
 func (p *Page) Peer() string { return p.text(`document.getElementById("call-peer").textContent`) }
 
+// Link is how the page's link to the exchange stands.
+func (p *Page) Link() string { return p.text(`document.getElementById("connection").dataset.state`) }
+
 // Missed is what the page says of missed calls.
 func (p *Page) Missed() string { return p.text(`document.getElementById("missed").textContent`) }
 
@@ -154,6 +157,21 @@ func (p *Page) Close() {
 		return err
 	}))
 	p.close()
+}
+
+// Run runs a script in the page and waits for the promise it gives, if any.
+func (p *Page) Run(script string) {
+	p.t.Helper()
+	evaluate[any](p, script, script)
+}
+
+// Crash ends the tab's process: the page says nothing more.
+func (p *Page) Crash() {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	// The process that should answer is gone, so there may be no answer.
+	_, _ = chromedp.Call(ctx, page.Crash, cdp.Empty{})
 }
 
 // Reload loads the page again.

@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/tandem-rtc/tandem/tests/internal/harness"
+)
+
+// Terminals that go away without a word.
+
+func phoneKilled(t *testing.T, x *harness.Exchange) {
+	a := signedIn(t, x, shared.left, alice)
+	phone := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "60s")...)
+	a.AwaitState(step, "incoming")
+	a.Click("accept-audio")
+	a.AwaitState(step, "established")
+	a.AwaitTone(phoneTone)
+	id := x.LiveCall(t)
+	phone.Kill()
+	a.AwaitEnded(step, "The other side was lost")
+	x.AwaitLadder(t, id, "carol grpcpipe → tandem: leg failed", "tandem → alice sylkrtc: ended")
+}
+
+func phoneKilledRinging(t *testing.T, x *harness.Exchange) {
+	a := signedIn(t, x, shared.left, alice)
+	phone := x.Call(t, aliceNumber)
+	a.AwaitState(step, "incoming")
+	phone.Kill()
+	a.AwaitState(step, "ended")
+	harness.Eventually(t, step, "missed call noted", func() (bool, string) {
+		return a.Missed() == "1 missed", a.Missed()
+	})
+}
+
+// A tab that is closed says so: the other side hears at once.
+func tabClosed(t *testing.T, x *harness.Exchange) {
+	a, b, id := established(t, x, false)
+	b.AwaitTone(a.Tone())
+	a.Close()
+	b.AwaitEnded(step, "The other side hung up")
+	x.AwaitLadder(t, id, "alice sylkrtc → tandem: hang up", "tandem → bob sylkrtc: ended")
+}
+
+// A tab that crashes says nothing: its call is kept for the grace period.
+func tabCrashed(t *testing.T, x *harness.Exchange) {
+	a, b, id := established(t, x, false)
+	b.AwaitTone(a.Tone())
+	a.Crash()
+	b.AwaitEnded(step, "The other side was lost")
+	x.AwaitLadder(t, id, "alice sylkrtc → tandem: leg failed", "tandem → bob sylkrtc: ended")
+}

@@ -1,0 +1,183 @@
+package harness
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Topology is how an exchange is spread over processes.
+type Topology int
+
+const (
+	// AllInOne is "tandem serve" alone, NATS inside.
+	AllInOne Topology = iota
+	// Split is one process per role, and an external nats-server.
+	Split
+)
+
+// String names the topology in test names.
+func (t Topology) String() string {
+	if t == Split {
+		return "split"
+	}
+	return "all-in-one"
+}
+
+// roles are what each process of a split exchange does.
+var roles = []string{"directory", "media", "callstate", "sylkrtc", "grpcpipe", "console"}
+
+// startWithin bounds the start of one process, on a machine with other work.
+const startWithin = 30 * time.Second
+
+// Options change an exchange.
+type Options struct {
+	// Set are configuration keys and values, for every process.
+	Set map[string]string
+}
+
+// Exchange is a running exchange with the demo accounts.
+type Exchange struct {
+	t      testing.TB
+	binary Binary
+	// URL is where the page is.
+	URL string
+	// GRPC is the host and port of the gRPC adapter.
+	GRPC string
+	// Admin is the base URL of the operator's API of the process that owns calls.
+	Admin string
+	// Processes are the running ones by role; "all" for a single one.
+	Processes map[string]*Process
+}
+
+// StartExchange starts an exchange with data of its own and waits until every
+// process is ready. The test's end stops it.
+func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchange {
+	t.Helper()
+	x := &Exchange{t: t, binary: b, Processes: make(map[string]*Process)}
+	dir := t.TempDir()
+	if topology == AllInOne {
+		p := freePorts(t, 4)
+		x.URL = fmt.Sprintf("http://127.0.0.1:%d", p[0])
+		x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
+		x.start("all", dir, p[3], o, map[string]string{
+			"sylkrtc.listen":  fmt.Sprintf("127.0.0.1:%d", p[0]),
+			"grpcpipe.listen": x.GRPC,
+			"media.listen":    fmt.Sprintf("127.0.0.1:%d", p[2]),
+		})
+		x.Admin = fmt.Sprintf("http://127.0.0.1:%d", p[3])
+		x.ready(map[string]int{"all": p[3]})
+		return x
+	}
+	x.split(dir, o)
+	return x
+}
+
+func (x *Exchange) split(dir string, o Options) {
+	x.t.Helper()
+	p := freePorts(x.t, 5+len(roles))
+	nats := startNATS(x.t, filepath.Join(dir, "nats"), p[0])
+	x.Processes["nats"] = nats
+	x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
+	admin := make(map[string]int)
+	for i, role := range roles {
+		admin[role] = p[5+i]
+		x.start(role, filepath.Join(dir, role), p[5+i], o, map[string]string{
+			"nats.url":        fmt.Sprintf("nats://127.0.0.1:%d", p[0]),
+			"secret":          "a secret that only this test knows",
+			"node":            role + "-1",
+			"grpcpipe.listen": x.GRPC,
+			"media.listen":    fmt.Sprintf("127.0.0.1:%d", p[2]),
+			"sylkrtc.listen":  fmt.Sprintf("127.0.0.1:%d", p[3]),
+			"console.listen":  fmt.Sprintf("127.0.0.1:%d", p[4]),
+		})
+	}
+	x.Admin = fmt.Sprintf("http://127.0.0.1:%d", admin["callstate"])
+	x.ready(admin)
+	x.URL = front(x.t, loopback(p[3]), forward(loopback(p[4])))
+}
+
+func (x *Exchange) start(role, dir string, admin int, o Options, set map[string]string) {
+	x.t.Helper()
+	args := []string{"serve", "--roles", role}
+	set["data_dir"] = dir
+	set["admin.listen"] = fmt.Sprintf("127.0.0.1:%d", admin)
+	set["demo"] = "true"
+	for k, v := range o.Set {
+		set[k] = v
+	}
+	for k, v := range set {
+		args = append(args, "--set", k+"="+v)
+	}
+	x.Processes[role] = Start(x.t, Command{Name: "tandem " + role, Path: x.binary.Path, Args: args})
+}
+
+func (x *Exchange) ready(admin map[string]int) {
+	x.t.Helper()
+	for role, port := range admin {
+		awaitHTTP(x.t, x.Processes[role], fmt.Sprintf("http://127.0.0.1:%d/readyz", port), startWithin)
+	}
+}
+
+// startNATS runs an external nats-server with JetStream and data of its own.
+func startNATS(t testing.TB, dir string, port int) *Process {
+	t.Helper()
+	path, err := natsServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	monitor := freePorts(t, 1)[0]
+	p := Start(t, Command{Name: "nats-server", Path: path, Args: []string{
+		"-a", "127.0.0.1", "-p", fmt.Sprint(port), "-js", "-sd", dir, "-m", fmt.Sprint(monitor),
+	}})
+	awaitHTTP(t, p, fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), startWithin)
+	return p
+}
+
+// Front serves other pages on a host of their own that has the exchange's
+// WebSocket endpoint, as an application's site does. It gives the site's URL.
+func (x *Exchange) Front(t testing.TB, pages http.Handler) string {
+	t.Helper()
+	gateway, err := url.Parse(x.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return front(t, gateway, pages)
+}
+
+// front puts pages and a gateway, which are different processes here, behind
+// one host, as an ingress does.
+func front(t testing.TB, gateway *url.URL, pages http.Handler) string {
+	t.Helper()
+	proxy := forward(gateway)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/webrtcgateway/") {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return srv.URL
+}
+
+func forward(to *url.URL) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host // what the page's Origin is checked against
+		r.SetXForwarded()
+	}}
+}
+
+func loopback(port int) *url.URL {
+	return &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+}
