@@ -1,4 +1,4 @@
-package types
+package page
 
 import (
 	"crypto/sha256"
