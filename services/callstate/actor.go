@@ -2,10 +2,12 @@ package callstate
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -49,6 +51,8 @@ type actor struct {
 	offered   []*callv1.MediaOp
 	offeredAt string
 	era       string
+	// pair is what was known of the pair when the offer was checked for glare.
+	pair pairEntry
 
 	deliveries deliveries
 	// reported guards the ladder's end metric against reloads.
@@ -95,11 +99,8 @@ func (a *actor) run() {
 func (a *actor) settleLocked() {
 	a.running = false
 	a.queue = nil
-	p := a.p
-	if p.busy--; p.busy == 0 && p.quiet != nil {
-		close(p.quiet)
-		p.quiet = nil
-	}
+	a.p.busy--
+	a.p.quietLocked()
 	a.forgetLocked()
 }
 
@@ -234,6 +235,9 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 func (a *actor) pause(ctx context.Context, what string, err error) bool {
 	a.loaded = false
 	a.p.s.log.Warn(what, "call", a.id, "error", err)
+	if errors.Is(err, bus.ErrClosed) {
+		return false // this process has left the bus
+	}
 	t := time.NewTimer(storeBackoff)
 	defer t.Stop()
 	select {
@@ -254,7 +258,7 @@ func (a *actor) adopt(c *callv1.CallRecord, seq uint64) {
 // deadlines, indexes, and what is left for the media node.
 func (a *actor) committed(in step.Input, out step.Output) {
 	s := a.p.s
-	a.offered = nil
+	a.offered, a.pair = nil, pairEntry{}
 	a.deliveries.set(out.Call)
 	s.timers.set(a.id, a.p.n, nextDeadline(out.Call))
 	if len(out.After) > 0 {

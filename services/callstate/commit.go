@@ -24,7 +24,7 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 		return false, err
 	}
 	record := bus.Write{Subject: schema.RecordSubject(a.id), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call)}
-	pair, err := s.pairs.change(ctx, s.env.Bus.Records(), in.Call, out.Call)
+	pair, err := s.pairs.change(ctx, s.env.Bus.Records(), in.Call, out.Call, a.pair)
 	if err != nil {
 		return false, err
 	}

@@ -45,19 +45,24 @@ func newPairCache() *pairCache { return &pairCache{known: map[string]pairEntry{}
 
 // change gives the pair's next record if the transition is the call's first or
 // last, else nil. It does not read the journal if it can help it.
-func (p *pairCache) change(ctx context.Context, records bus.Records, before, after *callv1.CallRecord) (*pairChange, error) {
+// seen is the pair as it was when the offer was checked for glare: a call that
+// came in between must lose the compare-and-set.
+func (p *pairCache) change(ctx context.Context, records bus.Records, before, after *callv1.CallRecord, seen pairEntry) (*pairChange, error) {
 	first, last := before == nil && step.Live(after), step.Live(before) && !step.Live(after)
 	if !first && !last {
 		return nil, nil //nolint:nilnil // no change is not an error
 	}
 	caller, callee := after.GetCaller().GetSubscriber(), after.GetCallee().GetSubscriber()
 	subject := schema.PairSubject(caller, callee)
-	e, ok := p.get(subject)
-	if !ok && last {
-		if err := p.read(ctx, records, subject); err != nil {
-			return nil, err
+	e := seen
+	if last {
+		var ok bool
+		if e, ok = p.get(subject); !ok {
+			if err := p.read(ctx, records, subject); err != nil {
+				return nil, err
+			}
+			e, _ = p.get(subject)
 		}
-		e, _ = p.get(subject)
 	}
 	next := &callv1.PairRecord{Subscribers: sorted(caller, callee)}
 	for _, c := range e.record.GetCalls() {
@@ -138,10 +143,15 @@ func (p *pairCache) forget(subject string) {
 	delete(p.known, subject)
 }
 
+// of gives what is known of a pair.
+func (p *pairCache) of(a, b string) pairEntry {
+	e, _ := p.get(schema.PairSubject(a, b))
+	return e
+}
+
 // opposite lists the live calls, latest first, that the called subscriber has
-// placed to the caller, as far as is known.
-func (p *pairCache) opposite(caller, callee string) []string {
-	e, _ := p.get(schema.PairSubject(caller, callee))
+// placed to the caller.
+func (e pairEntry) opposite(caller, callee string) []string {
 	var out []string
 	for i := len(e.record.GetCalls()) - 1; i >= 0; i-- {
 		if c := e.record.GetCalls()[i]; c.GetCaller() == callee && caller != callee {

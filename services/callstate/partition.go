@@ -21,12 +21,14 @@ type partition struct {
 	sub    bus.Subscription
 	closed bool
 	calls  map[string]*actor
-	busy   int           // actors with a running goroutine
-	quiet  chan struct{} // closed when busy falls to 0 after stop
+	busy   int // actors with a running goroutine
+
+	quiet     chan struct{} // closed when busy is 0 after stop
+	quietOnce sync.Once
 }
 
 func newPartition(s *Service, n uint32) *partition {
-	return &partition{s: s, n: n, calls: map[string]*actor{}}
+	return &partition{s: s, n: n, calls: map[string]*actor{}, quiet: make(chan struct{})}
 }
 
 func (p *partition) leaseName() string { return "p." + uintText(p.n) }
@@ -98,13 +100,17 @@ func (p *partition) stop() {
 	p.mu.Lock()
 	sub := p.sub
 	p.sub, p.closed = nil, true
-	p.quiet = make(chan struct{})
-	if p.busy == 0 {
-		close(p.quiet)
-	}
+	p.quietLocked()
 	p.mu.Unlock()
 	if sub != nil {
 		sub.Stop()
+	}
+}
+
+// quietLocked tells a stopped partition's drain when the last actor settled.
+func (p *partition) quietLocked() {
+	if p.closed && p.busy == 0 {
+		p.quietOnce.Do(func() { close(p.quiet) })
 	}
 }
 

@@ -60,7 +60,7 @@ func answerCall(t *txn) {
 		t.refused(reasonOf(bad.GetCode()))
 		return
 	}
-	t.leg.Skeleton = result(t.in.Media, t.leg.GetId()).GetSkeleton()
+	_, t.leg.Skeleton = described(t.in.Media, t.leg.GetId())
 	t.answerLeg(t.leg)
 	t.answerCaller(c, t.call.GetCallee(), t.in.Command.GetAnswer().GetHeaders())
 	for _, l := range t.liveOn(callv1.Side_SIDE_CALLEE) {
@@ -78,11 +78,10 @@ func (t *txn) answerLeg(l *callv1.Leg) {
 
 // answerCaller gives a calling leg the answer that the media node made.
 func (t *txn) answerCaller(l *callv1.Leg, by *callv1.Party, headers []*callv1.Header) {
-	made := result(t.in.Media, l.GetId())
-	l.State = callv1.LegState_LEG_STATE_ANSWERED
-	l.Skeleton = made.GetSkeleton()
+	sdp, skeleton := described(t.in.Media, l.GetId())
+	l.State, l.Skeleton = callv1.LegState_LEG_STATE_ANSWERED, skeleton
 	t.emit(l, &callv1.Event{Body: &callv1.Event_Answered{Answered: &callv1.Answered{
-		Sdp: made.GetSdp(), Callee: by, Headers: headers,
+		Sdp: sdp, Callee: by, Headers: headers,
 	}}}, "answered", "")
 }
 

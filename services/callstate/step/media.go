@@ -68,15 +68,21 @@ func MediaOf(c *callv1.CallRecord) []*callv1.MediaOp {
 	return ops
 }
 
-// result gives the last result for a leg that has a description or skeleton.
-func result(results []*callv1.MediaResult, legID string) *callv1.MediaResult {
-	var found *callv1.MediaResult
+// described gives the description that was made for a leg, and its skeleton
+// after the last operation on it.
+func described(results []*callv1.MediaResult, legID string) (sdp string, skeleton *callv1.Skeleton) {
 	for _, r := range results {
-		if r.GetLegId() == legID && (r.GetSdp() != "" || r.GetSkeleton() != nil) {
-			found = r
+		if r.GetLegId() != legID {
+			continue
+		}
+		if r.GetSdp() != "" {
+			sdp = r.GetSdp()
+		}
+		if r.GetSkeleton() != nil {
+			skeleton = r.GetSkeleton()
 		}
 	}
-	return found
+	return sdp, skeleton
 }
 
 // failed gives the error of a leg's operation; one that was never carried out

@@ -81,7 +81,7 @@ func placeCall(t *txn) {
 		t.cannotPlace(bad.GetCode(), reasonOf(bad.GetCode()), "the caller's offer: "+bad.GetMessage())
 		return
 	}
-	t.leg.Skeleton = result(in.Media, t.leg.GetId()).GetSkeleton()
+	_, t.leg.Skeleton = described(in.Media, t.leg.GetId())
 	t.after = append(t.after, keep(t.leg.GetId()))
 	var why *callv1.Error
 	for i, target := range targets {
@@ -102,11 +102,11 @@ func placeCall(t *txn) {
 // ring adds a called leg and tells its terminal.
 func (t *txn) ring(legID string, target *callv1.Terminal) {
 	l := t.addLeg(legID, callv1.Side_SIDE_CALLEE, target)
-	made := result(t.in.Media, legID)
-	l.Skeleton = made.GetSkeleton()
+	sdp, skeleton := described(t.in.Media, legID)
+	l.Skeleton = skeleton
 	t.after = append(t.after, keep(legID))
 	t.emit(l, &callv1.Event{Body: &callv1.Event_Incoming{Incoming: &callv1.Incoming{
-		Sdp: made.GetSdp(), Caller: t.call.GetCaller(), Dialled: t.call.GetDialled(), Headers: t.call.GetHeaders(),
+		Sdp: sdp, Caller: t.call.GetCaller(), Dialled: t.call.GetDialled(), Headers: t.call.GetHeaders(),
 	}}}, "incoming", "")
 }
 

@@ -179,13 +179,10 @@ func (t *txn) finish() Output {
 
 func (t *txn) fillReply(c *callv1.CallRecord) {
 	r := t.reply
-	r.CallId = c.GetId()
-	if r.CallId == "" {
-		r.CallId = t.in.Command.GetCallId()
-	}
 	if c.GetState() == callv1.CallState_CALL_STATE_REDIRECTED {
 		return // the winner's reply was copied
 	}
+	r.CallId = t.in.Command.GetCallId()
 	r.LegId = t.in.Command.GetLegId()
 	if t.leg != nil {
 		r.LegState, r.Reason = t.leg.GetState(), t.leg.GetReason()

@@ -1,0 +1,237 @@
+package callstate_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+var unmarshal = proto.Unmarshal
+
+func TestACallFromOfferToHangUp(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	if placed.GetMediaNode() != "m1" || placed.GetLegState() != callv1.LegState_LEG_STATE_OFFERED {
+		t.Fatalf("reply %v", placed)
+	}
+	in := a.event(bob, "incoming", isIncoming)
+	if in.GetIncoming().GetSdp() == "" || in.GetIncoming().GetCaller().GetSubscriber() != "alice" {
+		t.Errorf("incoming %v", in)
+	}
+	a.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Ringing{}))
+	a.event(alice, "alerting", isAlerting)
+	a.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+	if e := a.event(alice, "answered", isAnswered); e.GetRef() != "1" || e.GetAnswered().GetSdp() == "" {
+		t.Errorf("answered %v", e)
+	}
+	r.connected(in.GetCallId(), placed.GetLegId(), 1)
+	r.connected(in.GetCallId(), in.GetLegId(), 1)
+	a.event(alice, "established", isEstablished)
+	a.event(bob, "established", isEstablished)
+	a.must(command(alice, in.GetCallId(), placed.GetLegId(), &callv1.HangUp{}))
+	if e := a.event(bob, "ended", isEnded); e.GetEnded().GetReason() != callv1.Reason_REASON_NORMAL {
+		t.Errorf("ended %v", e)
+	}
+	c := record(t, a.b, in.GetCallId())
+	if c.GetState() != callv1.CallState_CALL_STATE_ENDED || c.GetVersion() != 5 {
+		t.Errorf("record after %d commits: %v", c.GetVersion(), c.GetState())
+	}
+}
+
+// TestTheSubscriberIndexIsAtomicWithTheCall: the pair's record names the call
+// from its first commit to its last.
+func TestTheSubscriberIndexIsAtomicWithTheCall(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	a.attach("bob", false)
+	placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	if calls := pair(t, a.b, "bob", "alice"); len(calls) != 1 || calls[0].GetCallId() != placed.GetCallId() || calls[0].GetCaller() != "alice" {
+		t.Errorf("index of a live call: %v", calls)
+	}
+	a.must(command(alice, placed.GetCallId(), placed.GetLegId(), &callv1.HangUp{}))
+	if calls := pair(t, a.b, "alice", "bob"); len(calls) != 0 {
+		t.Errorf("index of an ended call: %v", calls)
+	}
+}
+
+func pair(t *testing.T, b *bus.Bus, one, two string) []*callv1.PairCall {
+	t.Helper()
+	r, err := b.Records().Load(context.Background(), schema.PairSubject(one, two))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &callv1.PairRecord{}
+	if err := proto.Unmarshal(r.Data, p); err != nil {
+		t.Fatal(err)
+	}
+	return p.GetCalls()
+}
+
+func TestOffersThatCannotBePlaced(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	for to, want := range map[string]callv1.Code{
+		"sip:nobody@demo.test": callv1.Code_CODE_NOT_FOUND,
+		"sip:bob@demo.test":    callv1.Code_CODE_GONE,
+	} {
+		reply := r.send(a.b, a.offer(alice, to, to))
+		if reply.GetError().GetCode() != want || reply.GetLegState() != callv1.LegState_LEG_STATE_ENDED {
+			t.Errorf("%s: %v", to, reply)
+		}
+		if c := record(t, a.b, r.key.CallID("alice", "test", to)); c.GetState() != callv1.CallState_CALL_STATE_ENDED {
+			t.Errorf("%s: record %v", to, c.GetState())
+		}
+	}
+}
+
+// TestGlare: two subscribers call each other at the same time; both end up in
+// one call, both offers answered, and neither rings.
+func TestGlare(t *testing.T) {
+	for i := range 20 {
+		r := newRig(t)
+		r.startCallState(nil)
+		a, b := r.startAdapter("loopback", "n1"), r.startAdapter("loopback", "n2")
+		alice, bob := a.attach("alice", false), b.attach("bob", false)
+		replies := make(chan *callv1.Reply, 2)
+		go func() { replies <- r.send(a.b, a.offer(alice, "1", "sip:bob@demo.test")) }()
+		go func() { replies <- r.send(b.b, b.offer(bob, "1", "sip:alice@demo.test")) }()
+		one, two := <-replies, <-replies
+		if one.GetError() != nil || two.GetError() != nil || one.GetCallId() != two.GetCallId() {
+			t.Fatalf("run %d: %v and %v", i, one, two)
+		}
+		a.event(alice, "answered", isAnswered)
+		b.event(bob, "answered", isAnswered)
+		winner := record(t, a.b, one.GetCallId())
+		if winner.GetState() != callv1.CallState_CALL_STATE_ANSWERED {
+			t.Errorf("run %d: winner %v", i, winner.GetState())
+		}
+		// The leg that was handed over still answers to its first name.
+		loser := r.key.CallID("bob", "test", "1")
+		who, leg, host := bob, schema.LegID(loser, 1), b
+		if loser == one.GetCallId() {
+			loser = r.key.CallID("alice", "test", "1")
+			who, leg, host = alice, schema.LegID(loser, 1), a
+		}
+		reply := r.send(host.b, command(who, loser, leg, &callv1.HangUp{}))
+		if reply.GetError().GetCode() != callv1.Code_CODE_REDIRECTED || reply.GetCallId() != one.GetCallId() {
+			t.Fatalf("run %d: hang-up to the losing call: %v", i, reply)
+		}
+		host.must(command(who, reply.GetCallId(), leg, &callv1.HangUp{}))
+		for _, l := range record(t, a.b, one.GetCallId()).GetLegs() {
+			if l.GetState() != callv1.LegState_LEG_STATE_ENDED {
+				t.Errorf("run %d: leg %v", i, l)
+			}
+		}
+	}
+}
+
+// TestASecondCallWhileOneIsUpIsNoGlare: the pair's claim only holds unanswered.
+func TestASecondCallWhileOneIsUpIsNoGlare(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	a.attach("alice", false)
+	first := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	in := a.event(bob, "incoming", isIncoming)
+	a.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+	second := a.must(a.offer(bob, "2", "sip:alice@demo.test"))
+	if second.GetCallId() == first.GetCallId() {
+		t.Error("joined to an answered call")
+	}
+	if calls := pair(t, a.b, "alice", "bob"); len(calls) != 2 {
+		t.Errorf("index: %v", calls)
+	}
+}
+
+func TestADeadlineOfTheRecordActs(t *testing.T) {
+	r := newRig(t)
+	r.cfg.RingTimeout = 100 * time.Millisecond
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	if e := a.event(alice, "ended", isEnded); e.GetEnded().GetReason() != callv1.Reason_REASON_NO_ANSWER {
+		t.Errorf("%v", e)
+	}
+	if e := a.event(bob, "ended", isEnded); !e.GetEnded().GetMissed() {
+		t.Errorf("%v", e)
+	}
+}
+
+// TestASlowTerminalDelaysNoOther: an adapter node that does not answer keeps
+// nobody else's events.
+func TestASlowTerminalDelaysNoOther(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a, slow := r.startAdapter("loopback", "n1"), r.startAdapter("loopback", "n2")
+	slow.refuse = func(*callv1.Event) *callv1.Error { return &callv1.Error{Code: callv1.Code_CODE_RETRY} }
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	slow.attach("bob", false)
+	a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	in := a.event(bob, "incoming", isIncoming)
+	a.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+	a.event(alice, "answered", isAnswered)
+	if n := slow.count(isIncoming); n != 0 {
+		t.Errorf("%d events at the slow node", n)
+	}
+}
+
+func TestATerminalThatSignsInWhileItsSubscriberIsCalledRings(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	a.event(bob, "incoming", isIncoming)
+	a.event(a.attach("bob", false), "incoming on the late terminal", isIncoming)
+}
+
+// TestALostNodeLosesItsTerminals: the other side is told when the node of a
+// terminal in the call dies.
+func TestALostNodeLosesItsTerminals(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a, b := r.startAdapter("loopback", "n1"), r.startAdapter("loopback", "n2")
+	alice, bob := a.attach("alice", false), b.attach("bob", false)
+	a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	in := b.event(bob, "incoming", isIncoming)
+	b.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+	b.leave()
+	if e := a.event(alice, "ended", isEnded); e.GetEnded().GetReason() != callv1.Reason_REASON_TERMINAL_LOST {
+		t.Errorf("%v", e)
+	}
+}
+
+func TestCommandsThatDoNotFitTheirSubject(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	for name, c := range map[string]*callv1.Command{
+		"no body":      {Id: "x", CallId: r.key.NewCallID("a", "b"), Principal: "alice"},
+		"no principal": func() *callv1.Command { c := a.offer(alice, "1", "sip:bob@demo.test"); c.Principal = ""; return c }(),
+	} {
+		if reply := r.send(a.b, c); reply.GetError() == nil {
+			t.Errorf("%s: %v", name, reply)
+		}
+	}
+	unknown := r.key.CallID("alice", "test", "none")
+	reply := r.send(a.b, command(alice, unknown, schema.LegID(unknown, 1), &callv1.HangUp{}))
+	if reply.GetError().GetCode() != callv1.Code_CODE_NOT_FOUND {
+		t.Errorf("hang-up of no call: %v", reply)
+	}
+}
