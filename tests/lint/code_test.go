@@ -125,6 +125,8 @@ func TestBoundariesFindViolations(t *testing.T) {
 		{"services/callstate/a.go", "github.com/pion/webrtc/v4", true},
 		{"services/callstate/a.go", Module + "/services/media", true},
 		{"services/callstate/a.go", Module + "/services/callstate/step", false},
+		{"services/callstate/a.go", Module + "/services/directory", true},
+		{"services/callstate/a_test.go", Module + "/services/directory", false},
 		{"services/media/a.go", "github.com/pion/webrtc/v4", false},
 		{"services/console/a.go", "github.com/evanw/esbuild/pkg/api", false},
 		{"services/directory/a.go", "github.com/evanw/esbuild/pkg/api", true},
