@@ -25,7 +25,7 @@ const step = 15 * time.Second
 const demoPassword = "demo"
 
 func TestCalls(t *testing.T) {
-	options := harness.Options{Set: map[string]string{"callstate.grace": "2s"}}
+	options := harness.Options{Set: map[string]string{"callstate.grace": "3s"}}
 	everywhere(t, options, func(t *testing.T, x *harness.Exchange) {
 		for _, s := range []struct {
 			name string
@@ -49,6 +49,8 @@ func TestCalls(t *testing.T) {
 			{"phone killed while it rings", phoneKilledRinging},
 			{"tab closed in a call", tabClosed},
 			{"tab crashed in a call", tabCrashed},
+			{"link cut in a call", linkCut},
+			{"page reloaded in a call", reloaded},
 			{"first sylkRTC protocol calls", firstProtocolCalls},
 			{"first sylkRTC protocol is called", firstProtocolIsCalled},
 			{"first sylkRTC protocol and phone", firstProtocolAndPhone},

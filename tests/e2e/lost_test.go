@@ -49,3 +49,35 @@ func tabCrashed(t *testing.T, x *harness.Exchange) {
 	b.AwaitEnded(step, "The other side was lost")
 	x.AwaitLadder(t, id, "alice sylkrtc → tandem: leg failed", "tandem → bob sylkrtc: ended")
 }
+
+// A page whose WebSocket breaks goes on with its call: the sound is not
+// interrupted, and the page comes back and can hang up.
+func linkCut(t *testing.T, x *harness.Exchange) {
+	site := x.Site(t, nil)
+	a := shared.left.Open(t, site.URL)
+	a.SignIn(alice)
+	b := signedIn(t, x, shared.right, bob)
+	a.Dial(bob, false)
+	b.AwaitState(step, "incoming")
+	b.Click("accept-audio")
+	a.AwaitState(step, "established")
+	b.AwaitTone(a.Tone())
+	id := x.LiveCall(t)
+	site.Cut()
+	harness.Eventually(t, step, "page notices", func() (bool, string) { return a.Link() != "registered", a.Link() })
+	harness.Eventually(t, step, "page is back", func() (bool, string) { return a.Link() == "registered", a.Link() })
+	a.AwaitState(step, "established")
+	b.AwaitTone(a.Tone())
+	a.AwaitTone(b.Tone())
+	a.Click("hangup")
+	b.AwaitEnded(step, "The other side hung up")
+	x.AwaitLadder(t, id, "alice sylkrtc → tandem: back", "alice sylkrtc → tandem: hang up", "tandem → bob sylkrtc: ended")
+}
+
+// A reload ends the call, which lived in the page, and keeps the tab signed in.
+func reloaded(t *testing.T, x *harness.Exchange) {
+	a, b, _ := established(t, x, false)
+	a.Reload()
+	b.AwaitEnded(step, "The other side hung up")
+	harness.Eventually(t, step, "page is back", func() (bool, string) { return a.Link() == "registered", a.Link() })
+}

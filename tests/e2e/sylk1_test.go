@@ -15,7 +15,7 @@ import (
 // firstProtocol opens the sylkRTC-1 client and signs in with a demo account.
 func firstProtocol(t *testing.T, x *harness.Exchange, b *harness.Browser, account string) *harness.Page {
 	t.Helper()
-	p := b.Open(t, x.Front(t, http.FileServer(http.Dir("testdata")))+"/sylk1.html")
+	p := b.Open(t, x.Site(t, http.FileServer(http.Dir("testdata"))).URL+"/sylk1.html")
 	harness.Eventually(t, step, "ready event of sylkRTC-1", func() (bool, string) {
 		state := p.Link()
 		return state == "ready", state

@@ -2,12 +2,7 @@ package harness
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -100,7 +95,7 @@ func (x *Exchange) split(dir string, o Options) {
 	}
 	x.Admin = fmt.Sprintf("http://127.0.0.1:%d", admin["callstate"])
 	x.ready(admin)
-	x.URL = front(x.t, loopback(p[3]), forward(loopback(p[4])))
+	x.URL = newSite(x.t, loopback(p[3]), forward(loopback(p[4]))).URL
 }
 
 func (x *Exchange) start(role, dir string, admin int, o Options, set map[string]string) {
@@ -138,46 +133,4 @@ func startNATS(t testing.TB, dir string, port int) *Process {
 	}})
 	awaitHTTP(t, p, fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), startWithin)
 	return p
-}
-
-// Front serves other pages on a host of their own that has the exchange's
-// WebSocket endpoint, as an application's site does. It gives the site's URL.
-func (x *Exchange) Front(t testing.TB, pages http.Handler) string {
-	t.Helper()
-	gateway, err := url.Parse(x.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return front(t, gateway, pages)
-}
-
-// front puts pages and a gateway, which are different processes here, behind
-// one host, as an ingress does.
-func front(t testing.TB, gateway *url.URL, pages http.Handler) string {
-	t.Helper()
-	proxy := forward(gateway)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/webrtcgateway/") {
-			proxy.ServeHTTP(w, r)
-			return
-		}
-		pages.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-	})
-	return srv.URL
-}
-
-func forward(to *url.URL) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = r.In.Host // what the page's Origin is checked against
-		r.SetXForwarded()
-	}}
-}
-
-func loopback(port int) *url.URL {
-	return &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 }
