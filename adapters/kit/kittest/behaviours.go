@@ -19,14 +19,19 @@ func RunT(t T, h Harness) {
 	t.Run("faults", func(t T) {
 		for _, list := range [][]behaviour{commandRules, eventRules, endRules, peerRules, nodeRules} {
 			for _, b := range list {
-				t.Run(b.name, func(t T) { b.check(t, h) })
+				t.Run(b.name, func(t T) { b.check(t, h, (*rig).scripted) })
 			}
+		}
+	})
+	t.Run("calls", func(t T) {
+		for _, b := range callRules {
+			t.Run(b.name, func(t T) { b.check(t, h, (*rig).exchange) })
 		}
 	})
 }
 
 // check runs one behaviour on a node of its own.
-func (b behaviour) check(t T, h Harness) {
+func (b behaviour) check(t T, h Harness, start func(*rig) *rig) {
 	t.Helper()
 	for _, a := range b.needs {
 		if why, cannot := h.Protocol.Cannot[a]; cannot {
@@ -40,5 +45,5 @@ func (b behaviour) check(t T, h Harness) {
 			t.Errorf("goroutines were left behind:\n%s", strings.Join(left, "\n\n"))
 		}
 	})
-	b.run(newRig(t, h))
+	b.run(start(newRig(t, h)))
 }

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/kittest/stubmedia"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/bus/membus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate"
 )
 
 const (
@@ -48,7 +50,12 @@ type rig struct {
 	signals chan *callv1.Signal
 	log     *logBuffer
 
-	node  *running
+	// Of the rules that run a whole exchange.
+	callState     callstate.Config
+	stopCallState func()
+	media         *stubmedia.Engine
+
+	node  *running // the first, of the rules that need no more
 	conns []bus.Driver
 }
 
@@ -61,28 +68,35 @@ type running struct {
 	clients []Client
 }
 
-// newRig starts the scripted ends and the adapter's node. Everything ends with
-// the test, in the right order.
+// newRig makes the bus and the directory. Everything ends with the test, in the
+// right order.
 func newRig(t T, h Harness) *rig {
 	t.Helper()
 	k := &rig{
 		t: t, h: h, broker: membus.NewServer(), key: schema.NewIDKey([]byte("kittest")),
-		tables: newTables(), signals: make(chan *callv1.Signal, 1024), log: &logBuffer{},
+		tables: newTables(), log: &logBuffer{},
 	}
 	t.Cleanup(func() {
 		for _, c := range k.conns {
 			_ = c.Close()
 		}
 		if t.Failed() {
-			t.Logf("the node's log:\n%s", k.log.String())
+			t.Logf("the nodes' log:\n%s", k.log.String())
 		}
 	})
-	k.owner = newOwner(k.identity("callstate", "owner"))
-	if err := k.owner.start(); err != nil {
-		t.Fatalf("kittest: %v", err)
-	}
 	if _, err := serveDirectory(k.identity("directory", "d1")); err != nil {
 		t.Fatalf("kittest: %v", err)
+	}
+	return k
+}
+
+// scripted starts the ends that the test scripts, and the adapter's node.
+func (k *rig) scripted() *rig {
+	k.t.Helper()
+	k.signals = make(chan *callv1.Signal, 1024)
+	k.owner = newOwner(k.identity("callstate", "owner"))
+	if err := k.owner.start(); err != nil {
+		k.t.Fatalf("kittest: %v", err)
 	}
 	_, err := k.identity("media", mediaNode).ServeSignals(func(_ *callv1.Identity, s *callv1.Signal) {
 		select {
@@ -91,9 +105,9 @@ func newRig(t T, h Harness) *rig {
 		}
 	})
 	if err != nil {
-		t.Fatalf("kittest: %v", err)
+		k.t.Fatalf("kittest: %v", err)
 	}
-	k.node = k.start()
+	k.node = k.start(nodeName)
 	return k
 }
 
@@ -109,7 +123,7 @@ func (k *rig) identity(kind, node string) *bus.Bus {
 }
 
 // start runs the adapter and waits until it is ready.
-func (k *rig) start() *running {
+func (k *rig) start(name string) *running {
 	k.t.Helper()
 	n := k.h.Node(k.t)
 	if n.Config != nil {
@@ -119,8 +133,13 @@ func (k *rig) start() *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{node: n, cancel: cancel, ended: make(chan struct{})}
+	b := k.identity(n.Spec.Kind, name)
+	nodes := nodeTable{tables: k.tables}
+	if k.tables.real {
+		nodes.next = bus.NewNodes(b, heartbeat, nodeTTL)
+	}
 	env := kit.Env{
-		Bus: k.identity(n.Spec.Kind, nodeName), Terminals: k.tables, Nodes: nodeTable{k.tables},
+		Bus: b, Terminals: k.tables, Nodes: nodes,
 		Key: k.key, Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: limits(),
 	}
@@ -131,7 +150,9 @@ func (k *rig) start() *running {
 		r.err = kit.Run(ctx, n.Spec, n.Config, env, func() { once.Do(func() { close(ready) }) })
 	}()
 	k.t.Cleanup(func() {
-		k.owner.answerAll(func(a *asked) bool { a.carryOut(); return true })
+		if k.owner != nil {
+			k.owner.answerAll(func(a *asked) bool { a.carryOut(); return true })
+		}
 		r.stop(k.t)
 	})
 	select {
@@ -168,24 +189,31 @@ func (k *rig) ctx() context.Context {
 }
 
 // dial connects a client that has not signed in.
-func (k *rig) dial() Client {
+func (k *rig) dial() Client { k.t.Helper(); return k.dialNode(k.node) }
+
+func (k *rig) dialNode(n *running) Client {
 	k.t.Helper()
-	c, err := k.node.node.Dial(k.ctx())
+	c, err := n.node.Dial(k.ctx())
 	if err != nil {
 		k.t.Fatalf("dial: %v", err)
 	}
-	k.node.clients = append(k.node.clients, c)
+	n.clients = append(n.clients, c)
 	return c
 }
 
 // signIn connects a terminal of an account, and waits until it is attached.
 func (k *rig) signIn(a Account) (Client, *callv1.Terminal) {
 	k.t.Helper()
+	return k.signInAt(k.node, a)
+}
+
+func (k *rig) signInAt(n *running, a Account) (Client, *callv1.Terminal) {
+	k.t.Helper()
 	before := map[string]bool{}
 	for _, t := range k.tables.of(a.Subscriber) {
 		before[t.GetId()] = true
 	}
-	c := k.dial()
+	c := k.dialNode(n)
 	if err := c.SignIn(k.ctx(), a); err != nil {
 		k.t.Fatalf("%s could not sign in: %v", a.Subscriber, err)
 	}

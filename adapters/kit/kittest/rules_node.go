@@ -71,7 +71,7 @@ var nodeRules = []behaviour{
 			return true
 		})
 		k.node.stop(k.t)
-		k.node = k.start()
+		k.node = k.start(nodeName)
 		if k.tables.of(Carol.Subscriber) != nil {
 			k.t.Errorf("a terminal of an earlier start is still in the table")
 		}

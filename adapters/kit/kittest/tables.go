@@ -15,7 +15,10 @@ type tables struct {
 	changed   chan struct{} // closed and replaced at each change
 	terminals map[string]*callv1.Terminal
 	nodes     map[string]bus.Node
-	puts      int
+
+	// The bus's own, where call state is to see them too; else nil.
+	next bus.Terminals
+	real bool
 }
 
 func newTables() *tables {
@@ -68,7 +71,12 @@ func (t *tables) Put(ctx context.Context, x *callv1.Terminal) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	t.change(func() { t.terminals[x.GetId()] = x; t.puts++ })
+	if t.next != nil {
+		if err := t.next.Put(ctx, x); err != nil {
+			return err
+		}
+	}
+	t.change(func() { t.terminals[x.GetId()] = x })
 	return nil
 }
 
@@ -77,12 +85,22 @@ func (t *tables) Delete(ctx context.Context, x *callv1.Terminal) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if t.next != nil {
+		if err := t.next.Delete(ctx, x); err != nil {
+			return err
+		}
+	}
 	t.change(func() { delete(t.terminals, x.GetId()) })
 	return nil
 }
 
 // Purge implements bus.Terminals.
-func (t *tables) Purge(_ context.Context, kind, node, instance string) error {
+func (t *tables) Purge(ctx context.Context, kind, node, instance string) error {
+	if t.next != nil {
+		if err := t.next.Purge(ctx, kind, node, instance); err != nil {
+			return err
+		}
+	}
 	t.change(func() {
 		for id, x := range t.terminals {
 			if x.GetKind() == kind && x.GetNode() == node && x.GetInstance() != instance {
@@ -93,18 +111,24 @@ func (t *tables) Purge(_ context.Context, kind, node, instance string) error {
 	return nil
 }
 
-// Watch implements bus.Terminals; nobody watches a scripted test's.
+// Watch implements bus.Terminals; a node does not watch.
 func (t *tables) Watch(context.Context, func(*callv1.Terminal, bool), func()) error { return nil }
 
 // Sync implements bus.Terminals.
 func (t *tables) Sync(context.Context) error { return nil }
 
 // nodeTable is the tables as bus.Nodes.
-type nodeTable struct{ *tables }
+type nodeTable struct {
+	*tables
+	next bus.Nodes // the bus's own, or nil
+}
 
 // Announce implements bus.Nodes.
 func (t nodeTable) Announce(ctx context.Context, state func() bus.Node) (<-chan struct{}, error) {
 	n := state()
+	if t.next != nil {
+		return t.next.Announce(ctx, state)
+	}
 	t.change(func() { t.nodes[n.Kind+"/"+n.Node] = n })
 	done := make(chan struct{})
 	context.AfterFunc(ctx, func() {
