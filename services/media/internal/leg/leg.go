@@ -1,0 +1,137 @@
+package leg
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pion/rtp"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/media/internal/sdp"
+)
+
+// Leg is one terminal's media session.
+//
+// The four methods of an exchange are called one at a time. All others may be
+// called from any goroutine and do not block. Errors of an exchange are those of
+// package sdp, or an engine's own; after an error the leg is as before, unless
+// ErrBroken is in the chain.
+type Leg interface {
+	// TakeOffer keeps a terminal's offer. Before the answer is made it may be
+	// replaced by another.
+	TakeOffer(text string) error
+	// MakeAnswer answers the offer taken, within what the peer can do, and starts
+	// the transport.
+	MakeAnswer(peer sdp.Bounds) (string, error)
+	// MakeOffer offers what the peer can do; video is left out if the terminal
+	// has none.
+	MakeOffer(peer sdp.Bounds, video bool) (string, error)
+	// TakeAnswer takes the terminal's answer to the offer made and starts the
+	// transport.
+	TakeAnswer(text string) error
+
+	// Bounds is what the terminal can do, as far as known.
+	Bounds() sdp.Bounds
+	// Session is our side of the last exchange; nil before there is one.
+	// It is not to be changed.
+	Session() *sdp.Session
+	// AddCandidate takes a candidate of the terminal. Candidates of another
+	// generation and broken ones are dropped.
+	AddCandidate(c *callv1.Candidate)
+	// Connected reports whether ICE and DTLS are up.
+	Connected() bool
+
+	// SetSink says where packets of the terminal go; nil drops them.
+	SetSink(s Sink)
+	// Send sends a packet to the terminal on a line of the session: payload type,
+	// sequence number, timestamp, marker and forwarded extensions as on this
+	// leg's wire; the leg fills in the rest. It does nothing before the leg is
+	// connected. The leg does not keep header or payload.
+	Send(line int, header *rtp.Header, payload []byte)
+	// SendReport sends a sender report for the line's stream: which wall-clock
+	// time (NTP) a timestamp stands for.
+	SendReport(line int, ntp uint64, timestamp uint32)
+	// RequestKeyFrame asks the terminal for a key frame on a line.
+	RequestKeyFrame(line int)
+	// LimitBitrate tells the terminal the most it should send, in bits a second.
+	LimitBitrate(line int, bps uint64)
+
+	// Stats is what has happened so far.
+	Stats() Stats
+	// Export is the leg's state, as far as the engine can tell it.
+	Export() *State
+	// Close ends the leg and returns once everything of it has ended.
+	Close()
+}
+
+// Sink takes what a leg's terminal sends. Calls for one line come one at a time;
+// they must not block. Packet memory belongs to the leg.
+type Sink interface {
+	// Packet is one RTP packet. The header's extensions are as on the wire.
+	Packet(line int, header *rtp.Header, payload []byte)
+	// Report is the terminal's sender report for a line.
+	Report(line int, ntp uint64, timestamp uint32)
+	// KeyFrameWanted: the terminal needs a key frame of what it is sent.
+	KeyFrameWanted(line int)
+	// BitrateWanted: the terminal can take that many bits a second.
+	BitrateWanted(line int, bps uint64)
+}
+
+// Events is told about a leg's transport. Calls come from goroutines of the
+// leg, must not block and must not call Close.
+type Events interface {
+	// Connected: ICE and DTLS are up. At most once.
+	Connected()
+	// Failed: the transport is down for good. At most once.
+	Failed(reason string)
+}
+
+// Stats counts a leg's traffic.
+type Stats struct {
+	PacketsIn, BytesIn   uint64
+	PacketsOut, BytesOut uint64
+	// Retransmitted packets, sent on request of the terminal.
+	Retransmitted uint64
+	// KeyFrameRequests that came from the terminal.
+	KeyFrameRequests uint64
+}
+
+// State is a leg's state: what another node needs to go on with it.
+type State struct {
+	// Session is our side of the last exchange.
+	Session *sdp.Session
+	// Offer is an offer taken and not answered.
+	Offer *sdp.Description
+	// LocalUfrag and LocalPwd are our ICE credentials.
+	LocalUfrag, LocalPwd string
+	// Fingerprint of our certificate, "sha-256 …".
+	Fingerprint string
+	// RemoteAddress is where the terminal is reached; invalid before it is known.
+	RemoteAddress netip.AddrPort
+	// Connected tells whether ICE and DTLS are up.
+	Connected bool
+	// Out are the streams we send, In those of the terminal.
+	Out, In []StreamState
+	// Keys are the SRTP keys; nil if the engine cannot give them.
+	Keys *Keys
+	// At is when the state was taken.
+	At time.Time
+}
+
+// StreamState is where one RTP stream has come to.
+type StreamState struct {
+	Line int
+	SSRC uint32
+	// Sequence is the last number, with the roll-over counter in the upper bits
+	// (RFC 3711 section 3.3.1).
+	Sequence uint64
+	// Timestamp is the last one.
+	Timestamp uint32
+	Packets   uint64
+}
+
+// Keys are exported SRTP keys (RFC 5764 section 4.2).
+type Keys struct {
+	Profile                                         uint16
+	LocalKey, LocalSalt, RemoteKey, RemoteSalt, MKI []byte
+}

@@ -1,0 +1,5 @@
+package pionleg
+
+import "errors"
+
+var errGather = errors.New("pionleg: candidates were not gathered in time")

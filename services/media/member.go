@@ -1,0 +1,116 @@
+package media
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/media/internal/leg"
+)
+
+// member is a leg of this node with what the revision rules need.
+type member struct {
+	id    string
+	s     *Service
+	facts *facts
+
+	// now is the leg, replaced only when a higher epoch replaces an uncommitted
+	// one. Anybody may read it.
+	now atomic.Pointer[instance]
+	// revision is the last one bound; facts carry it.
+	revision atomic.Uint32
+	// described is when the last description was made or taken, in Unix
+	// nanoseconds.
+	described atomic.Int64
+
+	// mu serialises the operations of the leg. It is never held while another
+	// member's is taken.
+	mu    sync.Mutex
+	bound map[binding]outcome
+	// offer is the text last taken, until the leg is connected: an answer that
+	// was never committed can be made again from it.
+	offer string
+
+	// The rest is guarded by Service.mu.
+	call      string
+	epoch     uint64
+	committed bool
+	expiry    *time.Timer
+}
+
+// instance is one leg that a member has been, as its Events.
+type instance struct {
+	m   *member
+	leg leg.Leg
+	// generation is unique in the node; it tells an offer from its replacement.
+	generation atomic.Uint64
+	replaced   atomic.Bool
+}
+
+// binding is one half of an offer/answer exchange: what a command id is bound to.
+type binding struct {
+	revision uint32
+	step     step
+}
+
+// step is the kind of an operation that binds.
+type step int
+
+const (
+	takeOffer step = iota + 1
+	makeOffer
+	takeAnswer
+	makeAnswer
+)
+
+// outcome is a binding's command and what it gave.
+type outcome struct {
+	command string
+	content string
+	epoch   uint64
+	// kept: the owner committed to it.
+	kept   bool
+	result *callv1.MediaResult
+}
+
+// answer gives a copy: replies are marshalled on other goroutines.
+func (o outcome) answer() *callv1.MediaResult { return proto.CloneOf(o.result) }
+
+// Connected implements leg.Events.
+func (i *instance) Connected() {
+	if i.replaced.Load() {
+		return
+	}
+	m := i.m
+	if at := m.described.Load(); at != 0 {
+		m.s.metrics.Observe(MetricConnect, time.Since(time.Unix(0, at)))
+	}
+	m.s.metrics.Count(MetricConnected, 1)
+	m.s.log.Info("leg connected", "call", m.s.callOf(m), "leg", m.id)
+	m.facts.tell(&callv1.Command{Body: &callv1.Command_MediaConnected{
+		MediaConnected: &callv1.MediaConnected{Revision: m.revision.Load()},
+	}})
+	m.s.refresh(m.id)
+}
+
+// Failed implements leg.Events.
+func (i *instance) Failed(reason string) {
+	if i.replaced.Load() {
+		return
+	}
+	m := i.m
+	m.s.metrics.Count(MetricFailed, 1)
+	m.s.log.Info("leg lost its media", "call", m.s.callOf(m), "leg", m.id, "reason", reason)
+	m.facts.tell(&callv1.Command{Body: &callv1.Command_MediaFailed{
+		MediaFailed: &callv1.MediaFailed{Revision: m.revision.Load(), Detail: reason},
+	}})
+}
+
+func (s *Service) callOf(m *member) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.call
+}

@@ -1,0 +1,43 @@
+package media
+
+import "time"
+
+// Metrics takes what the service counts. Names are the literals below. Calls
+// never block.
+type Metrics interface {
+	// Count adds to a counter.
+	Count(name string, n int)
+	// Gauge sets a present value.
+	Gauge(name string, v int)
+	// Observe adds a duration to a distribution.
+	Observe(name string, d time.Duration)
+}
+
+// Names of what is counted.
+const (
+	// MetricLegs is the number of live legs (gauge).
+	MetricLegs = "legs"
+	// MetricCommands counts commands, MetricRefused operations that failed.
+	MetricCommands = "commands"
+	MetricRefused  = "refused"
+	// MetricOverload counts commands that found no room.
+	MetricOverload = "overload"
+	// MetricExpired counts legs that nobody committed to.
+	MetricExpired = "legs_expired"
+	// MetricConnected and MetricFailed count legs' transports.
+	MetricConnected = "legs_connected"
+	MetricFailed    = "legs_failed"
+	// MetricSignalsDropped counts signals that found no leg or no room.
+	MetricSignalsDropped = "signals_dropped"
+	// MetricConnect is the time from a leg's last description to its connection.
+	MetricConnect = "connect_seconds"
+	// MetricPackets and MetricBytes count what legs received in their lives.
+	MetricPackets = "packets"
+	MetricBytes   = "bytes"
+)
+
+type noMetrics struct{}
+
+func (noMetrics) Count(string, int)             {}
+func (noMetrics) Gauge(string, int)             {}
+func (noMetrics) Observe(string, time.Duration) {}
