@@ -276,7 +276,7 @@ func TestAnswerAndRingingRefused(t *testing.T) {
 		callv1.Code_CODE_CONFLICT:       {"error UNKNOWN", "error UNKNOWN"},
 		callv1.Code_CODE_RATE_LIMITED:   {"error RATE_LIMIT_HIT", "error RATE_LIMIT_HIT"},
 		callv1.Code_CODE_NOT_FOUND:      {"none", "none"},
-		callv1.Code_CODE_ENDED:          {"none", "none"},
+		callv1.Code_CODE_ENDED:          {"bye", "bye"},
 		callv1.Code_CODE_FORBIDDEN:      {"none", "none"},
 		callv1.Code_CODE_REJECTED:       {"error UNKNOWN", "error UNKNOWN"},
 		callv1.Code_CODE_NOT_ACCEPTABLE: {"bye", "error UNKNOWN"},

@@ -138,6 +138,9 @@ func (s *session) inCall(id string, cmd func() *callv1.Command, refuse func(call
 				return nil // what comes next is the protocol's own message
 			}
 			what := refuse(schema.CodeOf(err))
+			if what == sayBye && !c.sure() {
+				what = sayNoCall
+			}
 			if what == sayNoCall || what == sayBye || !c.sure() {
 				s.finish(c)
 			}

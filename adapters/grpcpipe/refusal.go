@@ -36,12 +36,13 @@ const (
 //	RETRY, OVERLOAD          TRY_AGAIN        Bye              Bye
 //	CONFLICT                 TRY_AGAIN        UNKNOWN          UNKNOWN
 //	RATE_LIMITED             RATE_LIMIT_HIT   RATE_LIMIT_HIT   RATE_LIMIT_HIT
-//	NOT_FOUND, ENDED         Bye              no such call     no such call
-//	FORBIDDEN                Bye              no such call     no such call
+//	NOT_FOUND, FORBIDDEN     Bye              no such call     no such call
+//	ENDED                    Bye              Bye              Bye
 //	REJECTED                 Bye              UNKNOWN          UNKNOWN
 //	any other                Bye              Bye              UNKNOWN
 //
-// A Bye is never refused once its call was known here: for the terminal the
+// An id that the stream has not seen before is "no such call" wherever the table
+// says Bye. A Bye is never refused once its call was known here: for the terminal the
 // call is over, and the host sees to it that it is.
 func refuseOffer(code callv1.Code) refusal {
 	switch code {
@@ -56,7 +57,7 @@ func refuseOffer(code callv1.Code) refusal {
 // refuseAnswer is the column of Answer in the table above.
 func refuseAnswer(code callv1.Code) refusal {
 	switch code {
-	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_ENDED, callv1.Code_CODE_FORBIDDEN:
+	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_FORBIDDEN:
 		return sayNoCall
 	case callv1.Code_CODE_CONFLICT, callv1.Code_CODE_REJECTED:
 		return sayUnknown
@@ -69,9 +70,9 @@ func refuseAnswer(code callv1.Code) refusal {
 // refuseRinging is the column of Ringing in the table above.
 func refuseRinging(code callv1.Code) refusal {
 	switch code {
-	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_ENDED, callv1.Code_CODE_FORBIDDEN:
+	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_FORBIDDEN:
 		return sayNoCall
-	case callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD:
+	case callv1.Code_CODE_ENDED, callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD:
 		return sayBye
 	case callv1.Code_CODE_RATE_LIMITED:
 		return sayRateLimit
