@@ -227,8 +227,6 @@ func (p *peer) caller(a *account) (*callv1.Principal, error) {
 	if a.terminal != nil && a.terminal.GetSubscriber() == principal.GetSubscriber() {
 		return principal, nil
 	}
-	settle := p.a.terminals.begin(principal.GetSubscriber())
-	defer settle()
 	return principal, p.attach(a, principal, false)
 }
 
@@ -250,24 +248,25 @@ func (p *peer) attach(a *account, principal *callv1.Principal, rings bool) error
 		Id: a.terminal.GetId(), Subscriber: principal.GetSubscriber(), Rings: rings,
 		Features: features(p.a.cfg.ResumeCalls),
 	}
-	attached, detach, err := p.a.host.Attach(p.ctx, t)
-	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND && t.GetId() != "" {
-		// Detached behind our back: a new one takes its place.
-		p.drop(a, kit.Lost)
-		t.Id = ""
-		attached, detach, err = p.a.host.Attach(p.ctx, t)
+	fresh := t.GetId() == ""
+	if fresh {
+		t.Id = schema.NewID()
+		p.a.terminals.add(t.GetId(), a) // first: events may come before Attach returns
 	}
+	attached, detach, err := p.a.host.Attach(p.ctx, t)
 	if err != nil {
+		if fresh {
+			p.a.terminals.remove(t.GetId())
+		}
 		return err
 	}
 	p.mu.Lock()
 	a.terminal, a.detach = attached, detach
 	p.mu.Unlock()
-	p.a.terminals.add(attached.GetId(), a)
 	return nil
 }
 
-// drop detaches an account's terminal, if there is one.
+// drop detaches an account's terminal, if there is one, and forgets it.
 func (p *peer) drop(a *account, why kit.DetachReason) {
 	p.mu.Lock()
 	id, detach := a.terminal.GetId(), a.detach
@@ -279,16 +278,24 @@ func (p *peer) drop(a *account, why kit.DetachReason) {
 	}
 }
 
-// detachAll detaches every account.
+// detachAll detaches every terminal that the connection has. Accounts keep what
+// they know of them: a request may still be under way.
 func (p *peer) detachAll(why kit.DetachReason) {
+	type attached struct {
+		id     string
+		detach func(kit.DetachReason)
+	}
 	p.mu.Lock()
-	all := make([]*account, 0, len(p.accounts))
+	all := make([]attached, 0, len(p.accounts))
 	for _, a := range p.accounts {
-		all = append(all, a)
+		if a.detach != nil {
+			all = append(all, attached{a.terminal.GetId(), a.detach})
+		}
 	}
 	p.mu.Unlock()
-	for _, a := range all {
-		p.drop(a, why)
+	for _, t := range all {
+		p.a.terminals.remove(t.id)
+		t.detach(why)
 	}
 }
 

@@ -2,6 +2,7 @@ package sylkrtc
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -86,8 +87,11 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		// WebSocket needs HTTP/1.1 (RFC 8441 is not supported).
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	if a.cfg.TLS.Cert != "" {
+	secure := a.cfg.TLS.Cert != ""
+	if secure {
 		if srv.TLSConfig, err = tlsConfig(a.cfg.TLS); err != nil {
 			_ = l.Close() // nothing was accepted
 			return err
@@ -95,14 +99,14 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		if srv.TLSConfig != nil {
+		if secure {
 			served <- srv.ServeTLS(l, "", "")
 		} else {
 			served <- srv.Serve(l)
 		}
 	}()
 	a.spawn(a.pingAll)
-	a.log.Info("listening", "address", l.Addr().String(), "path", a.cfg.Path, "tls", srv.TLSConfig != nil)
+	a.log.Info("listening", "address", l.Addr().String(), "path", a.cfg.Path, "tls", secure)
 	ready()
 
 	var failure error

@@ -299,8 +299,10 @@ func (p *peer) answered(transaction string, s *session, reply *callv1.Reply, err
 		}
 		p.a.log.Info("session answered", "remote", p.remote, "call", reply.GetCallId(), "leg", s.leg,
 			"account", s.account.aor.AOR())
-	case over, code == callv1.Code_CODE_ENDED, code == callv1.Code_CODE_CONFLICT,
-		code == callv1.Code_CODE_NOT_FOUND, code == callv1.Code_CODE_GONE:
+	case code == callv1.Code_CODE_NOT_FOUND: // so long ago that nobody remembers it
+		p.send(unknownSession(transaction, s.id))
+		p.finish(s, textCancelled)
+	case over, code == callv1.Code_CODE_ENDED, code == callv1.Code_CODE_CONFLICT, code == callv1.Code_CODE_GONE:
 		// Somebody was faster: another device, or the caller giving up.
 		p.send(ack{transaction})
 		p.finish(s, textCancelled)
@@ -409,7 +411,7 @@ func (p *peer) dtmf(transaction string, r *sessionDTMF) {
 	case state == terminated:
 		p.send(failure{transaction, "Session " + printable(r.session) + " is terminated"})
 		return
-	case state != accepted && state != established:
+	case state != accepted && state != established && state != claimed:
 		p.send(failure{transaction, "Invalid state for DTMF on session " + printable(r.session) + ": " + state})
 		return
 	}

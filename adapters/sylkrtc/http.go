@@ -145,8 +145,7 @@ func tlsConfig(files TLS) (*tls.Config, error) {
 	if _, err := c.get(nil); err != nil {
 		return nil, err
 	}
-	// WebSocket needs HTTP/1.1: no other protocol is offered.
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"http/1.1"}}, nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
 }
 
 // get implements tls.Config.GetCertificate. While new files cannot be used the

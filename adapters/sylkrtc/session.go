@@ -86,11 +86,10 @@ func (p *peer) run() {
 	for _, o := range p.out.close() {
 		o.report(errGone)
 	}
-	// A command under way is waited for: only then is it known which legs the
-	// connection leaves behind.
+	p.detachAll(why) // now, whatever command is still under way
 	p.in.wait()
 	p.out.wait()
-	p.detachAll(why)
+	p.detachAll(why) // what that command attached
 	log.Info("disconnected", "signed_out", why == kit.SignedOut, "status", int(code), "cause", err)
 }
 

@@ -8,12 +8,12 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// terminals finds the account that an event is for. Events may come before the
-// Attach that made their terminal has returned its id; they wait for it.
+// terminals finds the account that an event is for. A call may come before the
+// client was told that its account is registered; it waits for that.
 type terminals struct {
 	mu        sync.Mutex
 	byID      map[string]*account
-	attaching map[string]int // by subscriber: attaches that are not settled
+	attaching map[string]int // by subscriber: registrations that are not settled
 	change    chan struct{}  // closed and made anew when something is settled
 }
 
@@ -21,8 +21,8 @@ func (t *terminals) init() {
 	t.byID, t.attaching, t.change = map[string]*account{}, map[string]int{}, make(chan struct{})
 }
 
-// begin says that a terminal of a subscriber is about to appear, or to start
-// ringing. What is returned settles it; it may be called again.
+// begin says that a terminal of a subscriber is about to ring. What is returned
+// settles it; it may be called again.
 func (t *terminals) begin(subscriber string) (settle func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,8 +50,8 @@ func (t *terminals) remove(id string) {
 	delete(t.byID, id)
 }
 
-// find gives the account whose terminal an event is for. It waits, at most
-// until ctx ends, while the terminal may still appear, or be about to ring.
+// find gives the account whose terminal an event is for. For a call it waits, at
+// most until ctx ends, while a registration of that subscriber is not settled.
 func (t *terminals) find(ctx context.Context, e *callv1.Event) (*account, error) {
 	for {
 		t.mu.Lock()
@@ -60,7 +60,7 @@ func (t *terminals) find(ctx context.Context, e *callv1.Event) (*account, error)
 		switch {
 		case a != nil && (e.GetIncoming() == nil || a.canRing()):
 			return a, nil
-		case !settling:
+		case a == nil || !settling:
 			return nil, schema.Errorf(callv1.Code_CODE_GONE, "no such terminal here")
 		}
 		select {
