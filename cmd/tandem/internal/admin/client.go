@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/directory"
+)
+
+// maxReply bounds what a client reads.
+const maxReply = 64 << 20
+
+// Client asks a running process's port.
+type Client struct {
+	// Server is its URL: http://127.0.0.1:9464.
+	Server string
+	// Token is sent if it is set.
+	Token string
+}
+
+// Calls lists live calls, with all ended ones too.
+func (c *Client) Calls(ctx context.Context, all bool) (Calls, error) {
+	var out Calls
+	path := "/api/calls"
+	if all {
+		path += "?all=true"
+	}
+	data, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return out, err
+	}
+	return out, decode(data, &out)
+}
+
+// Call gives one call's record.
+func (c *Client) Call(ctx context.Context, id string) (*callv1.CallRecord, error) {
+	data, err := c.do(ctx, http.MethodGet, "/api/calls/"+url.PathEscape(id), nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &callv1.CallRecord{}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return r, nil
+}
+
+// Subscribers lists the directory.
+func (c *Client) Subscribers(ctx context.Context) (Subscribers, error) {
+	var out Subscribers
+	data, err := c.do(ctx, http.MethodGet, "/api/subscribers", nil)
+	if err != nil {
+		return out, err
+	}
+	return out, decode(data, &out)
+}
+
+// Put adds or replaces a subscriber.
+func (c *Client) Put(ctx context.Context, s directory.Subscriber) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("writing the subscriber: %w", err)
+	}
+	_, err = c.do(ctx, http.MethodPut, "/api/subscribers/"+url.PathEscape(s.ID), body)
+	return err
+}
+
+// Remove deletes a subscriber.
+func (c *Client) Remove(ctx context.Context, id string) error {
+	_, err := c.do(ctx, http.MethodDelete, "/api/subscribers/"+url.PathEscape(id), nil)
+	return err
+}
+
+// Ready asks for readiness; text is what the process says of itself.
+func (c *Client) Ready(ctx context.Context) (text string, err error) {
+	data, err := c.do(ctx, http.MethodGet, "/readyz", nil)
+	return strings.TrimSpace(string(data)), err
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("asking the exchange: %w", err)
+	}
+	if c.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("no exchange answers (is tandem serve running?): %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		var f Failure
+		if json.Unmarshal(data, &f) == nil && f.Error != "" {
+			if f.Field != "" {
+				return nil, fmt.Errorf("%s: %s", f.Field, f.Error)
+			}
+			return nil, errors.New(f.Error)
+		}
+		return nil, fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(data)))
+	}
+	return data, nil
+}
+
+func decode(data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package admin
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/directory"
+)
+
+// Directory is what the API may do with subscribers; *directory.Service.
+type Directory interface {
+	List() []directory.Listed
+	Put(ctx context.Context, s directory.Subscriber) error
+	Remove(ctx context.Context, id string) error
+}
+
+// Config is what the port serves.
+type Config struct {
+	// Token is wanted by the API; empty: readers on this machine need none, and
+	// nobody may change anything.
+	Token string
+	// Ready reports readiness and what is missing.
+	Ready func() (ok bool, missing []string)
+	// Registry holds the metrics.
+	Registry *prometheus.Registry
+	Log      *slog.Logger
+}
+
+// Server is the operator's HTTP handler.
+type Server struct {
+	cfg       Config
+	mux       *http.ServeMux
+	records   atomic.Pointer[bus.Records]
+	directory atomic.Pointer[Directory]
+}
+
+// New makes the handler. Records and directory come once they are there.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
+	s.mux.HandleFunc("GET /readyz", s.ready)
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{}))
+	s.mux.HandleFunc("GET /api/calls", s.reader(s.listCalls))
+	s.mux.HandleFunc("GET /api/calls/{id}", s.reader(s.showCall))
+	s.mux.HandleFunc("GET /api/subscribers", s.reader(s.listSubscribers))
+	s.mux.HandleFunc("PUT /api/subscribers/{id}", s.writer(s.putSubscriber))
+	s.mux.HandleFunc("DELETE /api/subscribers/{id}", s.writer(s.removeSubscriber))
+	return s
+}
+
+// SetRecords gives the server the journal to read; nil takes it away.
+func (s *Server) SetRecords(r bus.Records) {
+	if r == nil {
+		s.records.Store(nil)
+		return
+	}
+	s.records.Store(&r)
+}
+
+// SetDirectory gives the server the directory that runs in this process; nil
+// takes it away.
+func (s *Server) SetDirectory(d Directory) {
+	if d == nil {
+		s.directory.Store(nil)
+		return
+	}
+	s.directory.Store(&d)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	s.mux.ServeHTTP(w, r)
+}
+
+// Serve serves on a listener until ctx ends, then lets requests end for a
+// moment. It closes the listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serving the operator's port: %w", err)
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(ending); err != nil {
+		_ = srv.Close()
+	}
+	<-done
+	return nil
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if ok, missing := s.cfg.Ready(); !ok {
+		say(w, http.StatusServiceUnavailable, "not ready: "+strings.Join(missing, ", "))
+		return
+	}
+	say(w, http.StatusOK, "ready")
+}
+
+// reader lets through who may see the API: holders of the token, or, without
+// one, peers on this machine.
+func (s *Server) reader(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !plainHost(r):
+			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "name this port by its IP address or as localhost"))
+		case s.cfg.Token != "" && !s.hasToken(r):
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "the API wants admin.token as a bearer token"))
+		case s.cfg.Token == "" && !fromHere(r):
+			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "without admin.token the API answers to its own machine only"))
+		default:
+			if err := h(w, r); err != nil {
+				refuse(w, err)
+			}
+		}
+	}
+}
+
+// writer lets through who may change something: holders of the token.
+func (s *Server) writer(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return s.reader(func(w http.ResponseWriter, r *http.Request) error {
+		if s.cfg.Token == "" {
+			return schema.Errorf(callv1.Code_CODE_FORBIDDEN, "changes need admin.token to be configured")
+		}
+		return h(w, r)
+	})
+}
+
+func (s *Server) hasToken(r *http.Request) bool {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && subtle.ConstantTimeCompare([]byte(token), []byte(s.cfg.Token)) == 1
+}
+
+// fromHere reports whether the peer is on this machine.
+func fromHere(r *http.Request) bool {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && a.Addr().Unmap().IsLoopback()
+}
+
+// plainHost keeps web pages out that reach this port under a name of their own
+// (DNS rebinding), and pages of other origins altogether.
+func plainHost(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return (err == nil || host == "localhost") && r.Header.Get("Origin") == ""
+}
+
+// refuse answers with an error of the closed set.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch schema.CodeOf(err) {
+	case callv1.Code_CODE_INVALID, callv1.Code_CODE_UNSUPPORTED:
+		status = http.StatusBadRequest
+	case callv1.Code_CODE_UNAUTHENTICATED:
+		status = http.StatusUnauthorized
+	case callv1.Code_CODE_FORBIDDEN:
+		status = http.StatusForbidden
+	case callv1.Code_CODE_NOT_FOUND:
+		status = http.StatusNotFound
+	case callv1.Code_CODE_CONFLICT, callv1.Code_CODE_REJECTED:
+		status = http.StatusConflict
+	case callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD:
+		status = http.StatusServiceUnavailable
+	}
+	var e *schema.Error
+	if !errors.As(err, &e) {
+		e = schema.Errorf(callv1.Code_CODE_INTERNAL, "%w", err)
+	}
+	reply(w, status, Failure{Code: strings.ToLower(strings.TrimPrefix(e.Code.String(), "CODE_")), Field: e.Field, Error: e.Message})
+}
+
+// Failure is the API's answer to what it refuses.
+type Failure struct {
+	Code  string `json:"code"`
+	Field string `json:"field,omitempty"`
+	Error string `json:"error"`
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client went away
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // the client went away
+}

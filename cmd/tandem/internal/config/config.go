@@ -1,0 +1,105 @@
+package config
+
+import (
+	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/services/callstate"
+	"github.com/tandem-rtc/tandem/services/directory"
+	"github.com/tandem-rtc/tandem/services/media"
+)
+
+// Config is everything the binary can be told.
+type Config struct {
+	Roles   []string `yaml:"roles" doc:"Roles this process takes: all, or some of nats, directory, callstate, media, console and the adapters. All leaves nats out when nats.url is given."`
+	Node    string   `yaml:"node" doc:"Name of this node, unique among the processes of a cluster and the same after a restart: letters, digits, - and _. By default made from the host's name."`
+	DataDir string   `yaml:"data_dir" doc:"Where calls, subscribers and the generated secret are kept. By default tandem below $XDG_STATE_HOME or ~/.local/state."`
+	Secret  string   `yaml:"secret" secret:"true" doc:"Secret of the cluster, at least 16 characters, the same in every process: call and leg ids are made with it. Without one, a process that has NATS inside makes its own and keeps it in data_dir; with nats.url it must be given."`
+	Demo    bool     `yaml:"demo" doc:"Add the public demo accounts and the echo number. This is the default when there is no configuration file and NATS runs inside."`
+	Drain   Duration `yaml:"drain_timeout" doc:"How long the process may take to end in good order."`
+
+	Log       Log              `yaml:"log" doc:"What is written to standard error."`
+	NATS      NATS             `yaml:"nats" doc:"The bus."`
+	Admin     Admin            `yaml:"admin" doc:"Health, metrics and the operator's API."`
+	Directory directory.Config `yaml:"directory" doc:"Subscribers, their addresses and credentials."`
+	CallState callstate.Config `yaml:"callstate" doc:"Calls."`
+	Media     media.Config     `yaml:"media" doc:"Media."`
+	Console   Console          `yaml:"console" doc:"The softphone page."`
+
+	// Adapters are the sections of the adapter kinds, in the order given.
+	Adapters []Adapter `yaml:"-"`
+	// File says whether a configuration file was read.
+	File bool `yaml:"-"`
+	// demoSaid: somebody set demo.
+	demoSaid bool
+}
+
+// Duration is written with a unit: 10s, 5m.
+type Duration = time.Duration
+
+// Adapter is an adapter kind with its configuration.
+type Adapter struct {
+	Spec   kit.Spec
+	Config kit.Config
+}
+
+// Log is what is logged.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" doc:"text or json."`
+}
+
+// NATS is which NATS is used, or how the one inside is set up.
+type NATS struct {
+	URL string `yaml:"url" doc:"Servers to use instead of the one inside, comma separated: nats://host:4222 or tls://host:4222. They need JetStream."`
+
+	CredentialsFile string `yaml:"credentials_file" doc:"File with a user's JWT and seed."`
+	NKeySeedFile    string `yaml:"nkey_seed_file" doc:"File with an NKey seed."`
+	User            string `yaml:"user" doc:"User name. With nats.listen, the one that clients must give."`
+	Password        string `yaml:"password" secret:"true" doc:"The user's password."`
+	Token           string `yaml:"token" secret:"true" doc:"Token, for servers that use one."`
+	TLS             TLS    `yaml:"tls" doc:"TLS towards the servers of nats.url, and of nats.listen."`
+
+	Listen   string `yaml:"listen" doc:"Address and port on which the server inside takes other processes. Empty: it does not listen."`
+	Replicas int    `yaml:"replicas" doc:"Copies of everything stored, 1 to 5; more than 1 only with nats.url and as many servers."`
+	MaxBytes int64  `yaml:"max_bytes" doc:"Bytes that call records may take; from 80 % on new calls are refused. 0: no limit."`
+	Compress bool   `yaml:"compress" doc:"Compress stored call records (S2)."`
+}
+
+// TLS is a client's and server's certificates.
+type TLS struct {
+	CA   string `yaml:"ca_file" doc:"PEM file with the certificates to trust instead of the system's."`
+	Cert string `yaml:"cert_file" doc:"PEM file with our certificate chain."`
+	Key  string `yaml:"key_file" doc:"PEM file with our private key."`
+}
+
+// Admin is the operator's port.
+type Admin struct {
+	Listen string `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
+	Token  string `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
+}
+
+// Console is the softphone page.
+type Console struct {
+	Listen string `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
+	Domain string `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
+}
+
+// New gives the defaults with the given adapter kinds.
+func New(specs []kit.Spec) *Config {
+	c := &Config{
+		Roles:     []string{"all"},
+		Drain:     30 * time.Second,
+		Log:       Log{Level: "info", Format: "text"},
+		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30, Compress: true},
+		Admin:     Admin{Listen: "127.0.0.1:9464"},
+		Directory: directory.Defaults(),
+		CallState: callstate.DefaultConfig(),
+		Media:     media.Defaults(),
+		Console:   Console{Listen: "127.0.0.1:8080"},
+	}
+	for _, s := range specs {
+		c.Adapters = append(c.Adapters, Adapter{s, s.Config()})
+	}
+	return c
+}

@@ -1,0 +1,136 @@
+package embednats
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// readyWithin bounds the start; replaying a large store takes a while.
+const readyWithin = 60 * time.Second
+
+// Config is how the server is set up.
+type Config struct {
+	// Name of the server in NATS's own lists.
+	Name string
+	// StoreDir keeps what is stored. One server at a time may use it.
+	StoreDir string
+	// Listen is host:port for other processes; empty for none.
+	Listen string
+	// User and Password, or Token, are what a client must give; empty for none.
+	User, Password, Token string
+	// CertFile and KeyFile are the port's certificate; with CAFile, clients must
+	// show one of that authority.
+	CertFile, KeyFile, CAFile string
+	// Log gets the server's warnings and errors.
+	Log *slog.Logger
+}
+
+// Server is a running server.
+type Server struct{ *server.Server }
+
+// Start runs a server and returns once it takes connections.
+func Start(cfg Config) (*Server, error) {
+	opts := &server.Options{
+		ServerName: cfg.Name,
+		JetStream:  true,
+		StoreDir:   cfg.StoreDir,
+		DontListen: cfg.Listen == "",
+		NoSigs:     true, // signals are the process's business
+		// Streams refuse what is too large themselves, so a client learns of it.
+		MaxPayload:    4 << 20,
+		Username:      cfg.User,
+		Password:      cfg.Password,
+		Authorization: cfg.Token,
+	}
+	if cfg.Listen != "" {
+		host, port, err := net.SplitHostPort(cfg.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("NATS: listen: %w", err)
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("NATS: port: %w", err)
+		}
+		opts.Host, opts.Port = host, int(n)
+		if n == 0 {
+			opts.Port = server.RANDOM_PORT
+		}
+		if opts.TLSConfig, err = tlsConfig(cfg); err != nil {
+			return nil, err
+		}
+		opts.TLS, opts.TLSVerify = opts.TLSConfig != nil, cfg.CAFile != ""
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("NATS: %w", err)
+	}
+	log := &natsLog{log: cfg.Log}
+	s.SetLoggerV2(log, false, false, false)
+	go s.Start() // returns when the server has started, or earlier on an error
+	for until := time.Now().Add(readyWithin); !s.ReadyForConnections(100 * time.Millisecond); {
+		why := log.fatal()
+		if why == "" && time.Now().Before(until) {
+			continue
+		}
+		s.Shutdown()
+		s.WaitForShutdown()
+		if why != "" {
+			return nil, fmt.Errorf("NATS did not start: %s", why)
+		}
+		return nil, fmt.Errorf("NATS was not ready in %v", readyWithin)
+	}
+	if !s.JetStreamEnabled() {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, errors.New("NATS: JetStream is not available")
+	}
+	return &Server{s}, nil
+}
+
+// URL is where other processes connect; empty if the server does not listen.
+func (s *Server) URL() string {
+	a, ok := s.Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	return (&url.URL{Scheme: "nats", Host: a.String()}).String()
+}
+
+// Stop ends the server and returns once everything is on disk.
+func (s *Server) Stop() {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+func tlsConfig(cfg Config) (*tls.Config, error) {
+	if cfg.CertFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("NATS: certificate: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("NATS: certificate authority: %w", err)
+		}
+		c.ClientCAs = x509.NewCertPool()
+		if !c.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("NATS: no certificate in %s", cfg.CAFile)
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}

@@ -1,0 +1,72 @@
+package exchange
+
+import (
+	"context"
+	"net"
+	"reflect"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+)
+
+// runAdapter runs an adapter kind over a connection of its own.
+func (x *Exchange) runAdapter(a config.Adapter) func(ctx context.Context, ready func()) error {
+	return func(ctx context.Context, ready func()) error {
+		return x.onBus(ctx, a.Spec.Kind, func(b *bus.Bus) error {
+			return kit.Run(ctx, a.Spec, a.Config, kit.Env{ //nolint:wrapcheck // names itself
+				Bus: b, Terminals: bus.NewTerminals(b), Nodes: x.nodes(b), Key: x.key,
+				Log: x.log, Recorder: x.metrics.Adapter(a.Spec.Kind),
+			}, ready)
+		})
+	}
+}
+
+// openAdapterPorts binds the ports of the adapters that let it: those whose
+// configuration has a field Listener beside Listen. So a port that is taken is
+// told before anything starts, and port 0 can be said.
+func (x *Exchange) openAdapterPorts() error {
+	for _, a := range x.cfg.Adapters {
+		if !x.cfg.Has(a.Spec.Kind) {
+			continue
+		}
+		address, listener := portFields(a.Config)
+		if !address.IsValid() {
+			continue
+		}
+		x.addresses[a.Spec.Kind] = address.String()
+		if !listener.IsValid() || !listener.IsNil() {
+			continue
+		}
+		l, err := x.listen(a.Spec.Kind, address.String())
+		if err != nil {
+			return err
+		}
+		listener.Set(reflect.ValueOf(l))
+	}
+	return nil
+}
+
+func (x *Exchange) closeAdapterPorts() {
+	for _, a := range x.cfg.Adapters {
+		if _, listener := portFields(a.Config); listener.IsValid() && !listener.IsNil() {
+			if l, ok := listener.Interface().(net.Listener); ok {
+				_ = l.Close() // closed already if its adapter ran
+			}
+			listener.SetZero()
+		}
+	}
+}
+
+// portFields gives an adapter's fields Listen and Listener; not valid if it has
+// none.
+func portFields(c kit.Config) (address, listener reflect.Value) {
+	v := reflect.ValueOf(c).Elem()
+	if f := v.FieldByName("Listen"); f.IsValid() && f.Kind() == reflect.String {
+		address = f
+	}
+	if f := v.FieldByName("Listener"); f.IsValid() && f.Type() == reflect.TypeFor[net.Listener]() {
+		listener = f
+	}
+	return address, listener
+}

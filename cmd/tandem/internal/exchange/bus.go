@@ -1,0 +1,120 @@
+package exchange
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/natsbus"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/embednats"
+)
+
+// runNATS runs the server inside.
+func (x *Exchange) runNATS(ctx context.Context, ready func()) error {
+	c := x.cfg.NATS
+	s, err := embednats.Start(embednats.Config{
+		Name: x.cfg.Node, StoreDir: x.data.nats(), Listen: c.Listen,
+		User: c.User, Password: c.Password, Token: c.Token,
+		CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, CAFile: c.TLS.CA,
+		Log: x.logger(config.RoleNATS),
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // says what it is already
+	}
+	defer s.Stop()
+	x.nats = s
+	if url := s.URL(); url != "" {
+		x.logger(config.RoleNATS).Info("listening", "url", url)
+	}
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// runBus holds the operator's connection, by which the process also tells
+// whether the bus is there.
+func (x *Exchange) runBus(ctx context.Context, ready func()) error {
+	conn, err := x.connect(ctx, "admin")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	x.conn = conn
+	x.admin.SetRecords(conn.Records())
+	defer x.admin.SetRecords(nil)
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// connect opens an identity's connection to the bus. It tries until it has one
+// or ctx ends.
+func (x *Exchange) connect(ctx context.Context, kind string) (*natsbus.Conn, error) {
+	c := x.cfg.NATS
+	nc := natsbus.Config{
+		URL: c.URL, Kind: kind, Node: x.cfg.Node,
+		CredentialsFile: c.CredentialsFile, NKeySeedFile: c.NKeySeedFile,
+		User: c.User, Password: c.Password, Token: c.Token,
+		Replicas: c.Replicas, MaxBytes: c.MaxBytes, Compress: c.Compress,
+		Logger: x.logger(kind),
+	}
+	if c.URL == "" {
+		nc.InProcess = x.nats
+	} else {
+		var err error
+		if nc.TLS, err = clientTLS(c.TLS); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := natsbus.Connect(ctx, nc)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the bus: %w", err)
+	}
+	return conn, nil
+}
+
+// onBus runs a part on a connection of its own.
+func (x *Exchange) onBus(ctx context.Context, kind string, run func(b *bus.Bus) error) error {
+	conn, err := x.connect(ctx, kind)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	b, err := bus.New(conn, kind, x.cfg.Node)
+	if err != nil {
+		return fmt.Errorf("bus identity: %w", err)
+	}
+	return run(b)
+}
+
+func (x *Exchange) nodes(b *bus.Bus) bus.Nodes { return bus.NewNodes(b, nodeBeat, nodeGone) }
+
+func clientTLS(c config.TLS) (*tls.Config, error) {
+	if c == (config.TLS{}) {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("nats.tls.ca_file: no certificate in it")
+		}
+	}
+	if c.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("nats.tls.cert_file: %w", err)
+		}
+		t.Certificates = []tls.Certificate{cert}
+	}
+	return t, nil
+}

@@ -1,0 +1,59 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+	"github.com/tandem-rtc/tandem/schema"
+	"github.com/tandem-rtc/tandem/services/callstate"
+	"github.com/tandem-rtc/tandem/services/directory"
+	"github.com/tandem-rtc/tandem/services/media"
+)
+
+func (x *Exchange) runAdmin(ctx context.Context, ready func()) error {
+	x.logger("admin").Info("listening", "address", x.Address("admin"))
+	ready()
+	return x.admin.Serve(ctx, x.adminPort) //nolint:wrapcheck // says what it is already
+}
+
+func (x *Exchange) runDirectory(ctx context.Context, ready func()) error {
+	return x.onBus(ctx, config.RoleDirectory, func(b *bus.Bus) error {
+		s, err := directory.New(x.cfg.Directory, directory.Env{Bus: b, Log: x.logger(config.RoleDirectory)})
+		if err != nil {
+			return err //nolint:wrapcheck // names itself
+		}
+		x.admin.SetDirectory(s)
+		defer x.admin.SetDirectory(nil)
+		return s.Run(ctx, ready) //nolint:wrapcheck // names itself
+	})
+}
+
+func (x *Exchange) runMedia(ctx context.Context, ready func()) error {
+	return x.onBus(ctx, config.RoleMedia, func(b *bus.Bus) error {
+		s, err := media.New(x.cfg.Media, media.Env{
+			Bus: b, Nodes: x.nodes(b), Log: x.logger(config.RoleMedia), Metrics: x.metrics.Media(),
+		})
+		if err != nil {
+			return err //nolint:wrapcheck // names itself
+		}
+		return s.Run(ctx, ready) //nolint:wrapcheck // names itself
+	})
+}
+
+func (x *Exchange) runCallState(ctx context.Context, ready func()) error {
+	return x.onBus(ctx, config.RoleCallState, func(b *bus.Bus) error {
+		// A new holder with each start: what an earlier one held must run out or
+		// be given back.
+		holder := config.RoleCallState + "/" + x.cfg.Node + "/" + schema.NewID()
+		s, err := callstate.New(x.cfg.CallState, callstate.Env{
+			Bus: b, Terminals: bus.NewTerminals(b), Nodes: x.nodes(b), Leases: bus.NewLeases(b.Driver(), holder),
+			Log: x.logger(config.RoleCallState), Metrics: x.metrics.CallState(),
+		})
+		if err != nil {
+			return fmt.Errorf("callstate: %w", err)
+		}
+		return s.Run(ctx, ready) //nolint:wrapcheck // names itself
+	})
+}

@@ -1,0 +1,86 @@
+// Command tandem is the exchange: every role of it in one binary, and the
+// commands of its operator.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Serve     serveCmd     `cmd:"" help:"Run the exchange, or some of its roles."`
+	Calls     callsCmd     `cmd:"" help:"List calls, or show one of them as a ladder."`
+	Directory directoryCmd `cmd:"" help:"List, add and remove subscribers of a running exchange."`
+	Config    configCmd    `cmd:"" help:"Check a configuration, or print the reference."`
+	Health    healthCmd    `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// exitError ends the process with a status; its text, if any, is printed.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one has its usual effect: the end, at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run carries out one command line and gives the exit status.
+func run(ctx context.Context, args []string) int {
+	var c cli
+	status := -1
+	parser, err := kong.New(&c,
+		kong.Name("tandem"),
+		kong.Description("Tandem joins calls of WebRTC-era protocols: a softphone page, sylkRTC clients and WG2 terminals can call each other. \"tandem serve\" runs all of it."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Exit(func(n int) { status = n }), // after --help
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tandem:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if status >= 0 {
+		return status
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tandem:", err)
+		fmt.Fprintln(os.Stderr, "\"tandem --help\" lists the commands.")
+		return 1
+	}
+	err = command.Run()
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintln(os.Stderr, "tandem:", exit.err)
+		}
+		return exit.status
+	}
+	fmt.Fprintln(os.Stderr, "tandem:", err)
+	return 1
+}
