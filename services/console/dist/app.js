@@ -379,8 +379,11 @@ var Call = class _Call {
   hangUp(words3 = this.ownWords()) {
     if (this.over) return;
     const known = this.direction === "in" || this.introduced;
+    const { connection } = this;
+    this.connection = void 0;
     this.end({ code: 0, words: words3 });
-    if (known) this.exchange.request("session-terminate", { session: this.session }).catch(() => void 0);
+    const told = known ? this.exchange.request("session-terminate", { session: this.session }) : Promise.resolve();
+    told.catch(() => void 0).finally(() => connection?.close());
   }
   /** Takes a session-event of this call. */
   handle(message) {

@@ -50,8 +50,8 @@ func (p *Page) Dial(address string, video bool) {
 	if video {
 		button = "#call-video"
 	}
+	p.Run(`document.getElementById("dial").value = ""`)
 	p.do(10*time.Second, "dial "+address,
-		chromedp.SetValue(chromedp.CSS("#dial"), ""),
 		chromedp.SendKeys(chromedp.CSS("#dial"), address),
 		chromedp.Click(chromedp.CSS(button)))
 }

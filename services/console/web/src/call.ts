@@ -116,9 +116,14 @@ export class Call {
   hangUp(words = this.ownWords()): void {
     if (this.over) return;
     const known = this.direction === "in" || this.introduced;
+    const { connection } = this;
+    // The connection closes after the exchange was told: closing says so to the
+    // media node, which would report lost media before the hang-up arrives.
+    this.connection = undefined;
     this.end({ code: 0, words });
-    // The exchange ends the call anyway if it cannot be told: the link is gone.
-    if (known) this.exchange.request("session-terminate", { session: this.session }).catch(() => undefined);
+    const told = known ? this.exchange.request("session-terminate", { session: this.session }) : Promise.resolve();
+    // An exchange that cannot be told ends the call by itself.
+    told.catch(() => undefined).finally(() => connection?.close());
   }
 
   /** Takes a session-event of this call. */
