@@ -91,13 +91,6 @@ func (a *adapter) attach(subscriber string, resumes bool) *callv1.Terminal {
 	return t
 }
 
-func (a *adapter) detach(t *callv1.Terminal) {
-	a.mu.Lock()
-	delete(a.present, t.GetId())
-	a.mu.Unlock()
-	_ = a.terminals.Delete(context.Background(), t)
-}
-
 // event waits for an event of a terminal's leg that fits.
 func (a *adapter) event(t *callv1.Terminal, what string, fits func(*callv1.Event) bool) *callv1.Event {
 	a.r.t.Helper()

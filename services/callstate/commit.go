@@ -13,9 +13,14 @@ import (
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
-// commit writes the next record, and with a call's first and last one the
-// record of its pair, atomically. again means that another writer was first:
+// commit writes the next record. again means that another writer was first:
 // what is in the journal has been read and the command must be tried on that.
+//
+// The pair's record is written before a call's first record and after its last,
+// so that it never misses a live call; it may name one that has just ended or
+// was never made, which its owner says to whoever asks. (One atomic batch would
+// say it more exactly, and costs a hundred times as much: the server makes a
+// store of its own on disk for each.)
 func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (again bool, err error) {
 	s := a.p.s
 	out.Call = step.WithoutDelivered(out.Call, a.deliveries.acked())
@@ -23,42 +28,85 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 	if err != nil {
 		return false, err
 	}
-	record := bus.Write{Subject: schema.RecordSubject(a.id), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call)}
-	pair, err := s.pairs.change(ctx, s.env.Bus.Records(), in.Call, out.Call, a.pair)
-	if err != nil {
-		return false, err
+	if in.Call == nil && step.Live(out.Call) {
+		if claimed, err := a.claim(ctx, out.Call); err != nil || !claimed {
+			return !claimed && err == nil, err
+		}
 	}
-	var seqs []uint64
-	if pair == nil {
-		seqs, err = s.env.Bus.Records().Commit(ctx, record)
-	} else {
-		seqs, err = s.env.Bus.Records().Commit(ctx, record, pair.write)
-	}
+	seqs, err := s.env.Bus.Records().Commit(ctx, bus.Write{
+		Subject: schema.RecordSubject(a.id), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call),
+	})
 	switch {
 	case err == nil:
 		a.adopt(out.Call, seqs[0])
-		if pair != nil {
-			s.pairs.store(pair, seqs[1])
+		if step.Live(in.Call) && !step.Live(out.Call) {
+			s.goRun(func() { s.unlist(out.Call) })
 		}
 		return false, nil
 	case errors.Is(err, bus.ErrConflict):
 		s.env.Metrics.Conflict()
-		if pair != nil {
-			s.pairs.forget(pair.write.Subject)
-			if err := s.pairs.read(ctx, s.env.Bus.Records(), pair.write.Subject); err != nil {
-				return false, err
-			}
-		}
 		return true, a.reload(ctx)
 	case errors.Is(err, bus.ErrFull) && in.Call == nil:
 		s.full.Store(true)
-		return false, err
 	}
 	// The outcome is unknown: only the journal knows whether it was written.
-	if pair != nil {
-		s.pairs.forget(pair.write.Subject)
-	}
 	return false, err
+}
+
+// claim lists a new call with its pair, provided that no other call of the pair
+// came since the offer was checked for glare; false if one did.
+func (a *actor) claim(ctx context.Context, c *callv1.CallRecord) (bool, error) {
+	s := a.p.s
+	for _, listed := range a.pair.record.GetCalls() {
+		if listed.GetCallId() == c.GetId() {
+			return true, nil // by an earlier attempt at this offer
+		}
+	}
+	change, err := a.pair.with(c)
+	if err != nil {
+		return false, err
+	}
+	seqs, err := s.env.Bus.Records().Commit(ctx, change.write)
+	switch {
+	case err == nil:
+		a.pair = s.pairs.store(change, seqs[0])
+		return true, nil
+	case errors.Is(err, bus.ErrConflict):
+		s.env.Metrics.Conflict()
+		return false, s.pairs.read(ctx, s.env.Bus.Records(), change.write.Subject)
+	}
+	s.pairs.forget(change.write.Subject)
+	return false, err
+}
+
+// unlist takes a call that is over out of its pair's record. Should it not
+// succeed, the entry stays until the pair's next call clears it.
+func (s *Service) unlist(c *callv1.CallRecord) {
+	ctx, cancel := context.WithTimeout(s.ctx, commandBudget)
+	defer cancel()
+	subject := pairSubject(c)
+	for ctx.Err() == nil {
+		change, err := s.pairs.of(c).without(c)
+		if change == nil && err == nil {
+			if err = s.pairs.read(ctx, s.env.Bus.Records(), subject); err == nil {
+				if change, err = s.pairs.of(c).without(c); change == nil && err == nil {
+					return // not listed
+				}
+			}
+		}
+		if err == nil {
+			var seqs []uint64
+			if seqs, err = s.env.Bus.Records().Commit(ctx, change.write); err == nil {
+				s.pairs.store(change, seqs[0])
+				return
+			}
+		}
+		s.pairs.forget(subject)
+		if !errors.Is(err, bus.ErrConflict) {
+			s.log.Warn("pair's record not written", "call", c.GetId(), "error", err)
+			return
+		}
+	}
 }
 
 // recordTTL is how long a record is kept: a call that is over is a CDR, one

@@ -99,7 +99,7 @@ func (s *Service) resolve(ctx context.Context, address string) (*callv1.Party, e
 // answered there. nil if there is none, or if it moved on meanwhile.
 func (a *actor) settleGlare(ctx context.Context, in *step.Input) (*callv1.Reply, error) {
 	s, o := a.p.s, in.Command.GetOffer()
-	a.pair = s.pairs.of(in.Command.GetPrincipal(), in.Callee.GetSubscriber())
+	a.pair, _ = s.pairs.get(schema.PairSubject(in.Command.GetPrincipal(), in.Callee.GetSubscriber()))
 	winners := a.pair.opposite(in.Command.GetPrincipal(), in.Callee.GetSubscriber())
 	if len(winners) > 0 {
 		a.dropOffered(in)

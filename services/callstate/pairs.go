@@ -12,7 +12,6 @@ import (
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
-	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
 // emptyPairTTL removes the record of a pair without live calls.
@@ -43,37 +42,34 @@ type pairChange struct {
 
 func newPairCache() *pairCache { return &pairCache{known: map[string]pairEntry{}} }
 
-// change gives the pair's next record if the transition is the call's first or
-// last, else nil. It does not read the journal if it can help it.
-// seen is the pair as it was when the offer was checked for glare: a call that
-// came in between must lose the compare-and-set.
-func (p *pairCache) change(ctx context.Context, records bus.Records, before, after *callv1.CallRecord, seen pairEntry) (*pairChange, error) {
-	first, last := before == nil && step.Live(after), step.Live(before) && !step.Live(after)
-	if !first && !last {
+// with gives the pair's record with a call listed.
+func (e pairEntry) with(c *callv1.CallRecord) (*pairChange, error) {
+	next := e.others(c)
+	next.Calls = append(next.Calls, &callv1.PairCall{CallId: c.GetId(), Caller: c.GetCaller().GetSubscriber()})
+	return e.change(c, next)
+}
+
+// without gives the pair's record without a call; nil if it is not listed.
+func (e pairEntry) without(c *callv1.CallRecord) (*pairChange, error) {
+	next := e.others(c)
+	if len(next.GetCalls()) == len(e.record.GetCalls()) {
 		return nil, nil //nolint:nilnil // no change is not an error
 	}
-	caller, callee := after.GetCaller().GetSubscriber(), after.GetCallee().GetSubscriber()
-	subject := schema.PairSubject(caller, callee)
-	e := seen
-	if last {
-		var ok bool
-		if e, ok = p.get(subject); !ok {
-			if err := p.read(ctx, records, subject); err != nil {
-				return nil, err
-			}
-			e, _ = p.get(subject)
+	return e.change(c, next)
+}
+
+func (e pairEntry) others(c *callv1.CallRecord) *callv1.PairRecord {
+	next := &callv1.PairRecord{Subscribers: sorted(c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber())}
+	for _, listed := range e.record.GetCalls() {
+		if listed.GetCallId() != c.GetId() {
+			next.Calls = append(next.Calls, listed)
 		}
 	}
-	next := &callv1.PairRecord{Subscribers: sorted(caller, callee)}
-	for _, c := range e.record.GetCalls() {
-		if c.GetCallId() != after.GetId() {
-			next.Calls = append(next.Calls, c)
-		}
-	}
-	if first {
-		next.Calls = append(next.Calls, &callv1.PairCall{CallId: after.GetId(), Caller: caller})
-	}
-	w := bus.Write{Subject: subject, Expect: e.seq}
+	return next
+}
+
+func (e pairEntry) change(c *callv1.CallRecord, next *callv1.PairRecord) (*pairChange, error) {
+	w := bus.Write{Subject: pairSubject(c), Expect: e.seq}
 	var err error
 	if w.Data, err = proto.Marshal(next); err != nil {
 		return nil, err
@@ -82,6 +78,10 @@ func (p *pairCache) change(ctx context.Context, records bus.Records, before, aft
 		w.TTL = emptyPairTTL
 	}
 	return &pairChange{write: w, next: next}, nil
+}
+
+func pairSubject(c *callv1.CallRecord) string {
+	return schema.PairSubject(c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber())
 }
 
 func sorted(a, b string) []string {
@@ -120,12 +120,13 @@ func (p *pairCache) read(ctx context.Context, records bus.Records, subject strin
 	return nil
 }
 
-func (p *pairCache) store(c *pairChange, seq uint64) {
+func (p *pairCache) store(c *pairChange, seq uint64) pairEntry {
 	e := pairEntry{record: c.next, seq: seq}
 	if c.write.TTL > 0 {
 		e.expires = time.Now().Add(c.write.TTL)
 	}
 	p.put(c.write.Subject, e)
+	return e
 }
 
 func (p *pairCache) put(subject string, e pairEntry) {
@@ -143,9 +144,9 @@ func (p *pairCache) forget(subject string) {
 	delete(p.known, subject)
 }
 
-// of gives what is known of a pair.
-func (p *pairCache) of(a, b string) pairEntry {
-	e, _ := p.get(schema.PairSubject(a, b))
+// of gives what is known of the pair of a call.
+func (p *pairCache) of(c *callv1.CallRecord) pairEntry {
+	e, _ := p.get(pairSubject(c))
 	return e
 }
 

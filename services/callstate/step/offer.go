@@ -125,7 +125,7 @@ func (t *txn) redirect() {
 	t.note(tandem, label(t.leg), "redirect", t.leg.GetId(), "both called each other; joined to call "+winner.GetCallId())
 	r := t.reply
 	r.CallId, r.LegId, r.LegState = winner.GetCallId(), winner.GetLegId(), winner.GetLegState()
-	r.MediaNode, r.Skeleton = winner.GetMediaNode(), winner.GetSkeleton()
+	r.MediaNode = winner.GetMediaNode()
 }
 
 func (t *txn) addLeg(id string, side callv1.Side, terminal *callv1.Terminal) *callv1.Leg {

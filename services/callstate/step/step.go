@@ -186,7 +186,7 @@ func (t *txn) fillReply(c *callv1.CallRecord) {
 	r.LegId = t.in.Command.GetLegId()
 	if t.leg != nil {
 		r.LegState, r.Reason = t.leg.GetState(), t.leg.GetReason()
-		r.MediaNode, r.Skeleton = c.GetMediaNode(), t.leg.GetSkeleton()
+		r.MediaNode = c.GetMediaNode()
 	}
 }
 
