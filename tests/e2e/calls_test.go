@@ -48,7 +48,7 @@ func TestCalls(t *testing.T) {
 			{"phone killed in a call", phoneKilled},
 			{"phone killed while it rings", phoneKilledRinging},
 			{"tab closed in a call", tabClosed},
-			{"tab crashed in a call", tabCrashed},
+			{"browser killed in a call", browserKilled},
 			{"link cut in a call", linkCut},
 			{"page reloaded in a call", reloaded},
 			{"first sylkRTC protocol calls", firstProtocolCalls},

@@ -41,11 +41,19 @@ func tabClosed(t *testing.T, x *harness.Exchange) {
 	x.AwaitLadder(t, id, "alice sylkrtc → tandem: hang up", "tandem → bob sylkrtc: ended")
 }
 
-// A tab that crashes says nothing: its call is kept for the grace period.
-func tabCrashed(t *testing.T, x *harness.Exchange) {
-	a, b, id := established(t, x, false)
+// A browser that is killed says nothing: its call is kept for the grace period.
+func browserKilled(t *testing.T, x *harness.Exchange) {
+	browser, err := harness.NewBrowser(t.TempDir(), thirdTone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := signedIn(t, x, browser, alice), signedIn(t, x, shared.right, bob)
+	a.Dial(bob, false)
+	b.AwaitState(step, "incoming")
+	b.Click("accept-audio")
 	b.AwaitTone(a.Tone())
-	a.Crash()
+	id := x.LiveCall(t)
+	browser.Kill(t)
 	b.AwaitEnded(step, "The other side was lost")
 	x.AwaitLadder(t, id, "alice sylkrtc → tandem: leg failed", "tandem → bob sylkrtc: ended")
 }

@@ -22,6 +22,7 @@ const (
 	leftTone  = 440
 	rightTone = 700
 	phoneTone = 1000
+	thirdTone = 560
 )
 
 func TestMain(m *testing.M) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +84,24 @@ func (b *Browser) Close() error {
 	ctx, cancel := context.WithTimeout(b.ctx, stopWithin)
 	defer cancel()
 	return chromedp.Cancel(ctx)
+}
+
+// Kill ends the browser's processes without warning (kill -9), all at once: no
+// helper process is left to say a last word. The browser is of no more use.
+func (b *Browser) Kill(t testing.TB) {
+	t.Helper()
+	process := chromedp.FromContext(b.ctx).Browser.Process()
+	if process == nil {
+		t.Fatal("the browser has no process of its own")
+	}
+	// Stopped processes start no others and react to nothing.
+	_ = syscall.Kill(process.Pid, syscall.SIGSTOP)
+	all := append(descendants(process.Pid), process.Pid)
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for _, pid := range all {
+			_ = syscall.Kill(pid, s) // it may have ended just now
+		}
+	}
 }
 
 // Open opens a URL in a tab of its own, which the test's end closes.

@@ -165,15 +165,6 @@ func (p *Page) Run(script string) {
 	evaluate[any](p, script, script)
 }
 
-// Crash ends the tab's process: the page says nothing more.
-func (p *Page) Crash() {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
-	defer cancel()
-	// The process that should answer is gone, so there may be no answer.
-	_, _ = chromedp.Call(ctx, page.Crash, cdp.Empty{})
-}
-
 // Reload loads the page again.
 func (p *Page) Reload() {
 	p.t.Helper()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -137,6 +138,33 @@ func (p *Process) Exit(within time.Duration) (int, error) {
 		return -1, fmt.Errorf("%s: %w", p.name, p.err)
 	}
 	return p.cmd.ProcessState.ExitCode(), nil
+}
+
+// descendants gives the ids of all processes below one.
+func descendants(pid int) (all []int) {
+	children := make(map[int][]int)
+	entries, _ := os.ReadDir("/proc") // none: none are found
+	for _, e := range entries {
+		id, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// The name, in parentheses, may hold anything; state and parent follow it.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) > 1 {
+			parent, _ := strconv.Atoi(fields[1])
+			children[parent] = append(children[parent], id)
+		}
+	}
+	for next := []int{pid}; len(next) > 0; next = next[1:] {
+		all = append(all, children[next[0]]...)
+		next = append(next, children[next[0]]...)
+	}
+	return all
 }
 
 // tail is a writer that keeps the end of what is written.
