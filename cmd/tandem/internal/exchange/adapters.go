@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"reflect"
 
@@ -22,9 +23,10 @@ func (x *Exchange) runAdapter(a config.Adapter) func(ctx context.Context, ready 
 	}
 }
 
-// openAdapterPorts binds the ports of the adapters that let it: those whose
-// configuration has a field Listener beside Listen. So a port that is taken is
-// told before anything starts, and port 0 can be said.
+// openAdapterPorts binds the adapters' ports, those in a field Listen, so that a
+// port that is taken is told before anything starts, and what port 0 came to
+// be is known. A configuration with a field Listener beside it takes over what
+// was bound.
 func (x *Exchange) openAdapterPorts() error {
 	for _, a := range x.cfg.Adapters {
 		if !x.cfg.Has(a.Spec.Kind) {
@@ -34,15 +36,22 @@ func (x *Exchange) openAdapterPorts() error {
 		if !address.IsValid() {
 			continue
 		}
-		x.addresses[a.Spec.Kind] = address.String()
-		if !listener.IsValid() || !listener.IsNil() {
+		if listener.IsValid() && !listener.IsNil() {
 			continue
 		}
 		l, err := x.listen(a.Spec.Kind, address.String())
 		if err != nil {
 			return err
 		}
-		listener.Set(reflect.ValueOf(l))
+		if listener.IsValid() {
+			listener.Set(reflect.ValueOf(l))
+			continue
+		}
+		// It binds by itself: it gets the port that was found free.
+		address.SetString(l.Addr().String())
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("%s.listen: %w", a.Spec.Kind, err)
+		}
 	}
 	return nil
 }

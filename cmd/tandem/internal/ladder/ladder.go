@@ -56,7 +56,11 @@ func Lasted(c *callv1.CallRecord, now time.Time) time.Duration {
 }
 
 func head(b *strings.Builder, c *callv1.CallRecord, now time.Time) {
-	line := func(key, format string, args ...any) { fmt.Fprintf(b, "%-10s %s\n", key, fmt.Sprintf(format, args...)) }
+	line := func(key, format string, args ...any) {
+		if value := fmt.Sprintf(format, args...); value != "" {
+			fmt.Fprintf(b, "%-10s %s\n", key, value)
+		}
+	}
 	line("call", "%s", clean(c.GetId()))
 	line("from", "%s", Name(c.GetCaller()))
 	callee := Name(c.GetCallee())
