@@ -14,15 +14,18 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-func TestConformance(t *testing.T) {
-	kittest.Run(t, kittest.Harness{
+func TestConformance(t *testing.T) { kittest.Run(t, harness(&mutation{})) }
+
+// harness is the adapter, with a mutation, and its terminals.
+func harness(m *mutation) kittest.Harness {
+	return kittest.Harness{
 		Node: func(kittest.T) kittest.Node {
 			x := loopback.NewExchange()
 			spec := loopback.Spec()
 			cfg := spec.Config().(*loopback.Config)
 			cfg.Exchange = x
 			return kittest.Node{
-				Spec: spec, Config: cfg,
+				Spec: mutate(spec, m), Config: cfg,
 				Dial: func(ctx context.Context) (kittest.Client, error) { return dial(ctx, x) },
 			}
 		},
@@ -41,7 +44,7 @@ func TestConformance(t *testing.T) {
 			refused("a digit that is none", loopback.Frame{Op: loopback.Digit, Call: "c1", Text: "x"}, "invalid"),
 			refused("a candidate of no call", loopback.Frame{Op: loopback.Trickle, Call: "c1", SDP: "candidate:1"}, "not-found"),
 		},
-	})
+	}
 }
 
 // refused is bad input that is answered with a code.

@@ -16,6 +16,9 @@ func RunT(t T, h Harness) {
 	if h.Node == nil {
 		t.Fatalf("kittest: the harness has no Node")
 	}
+	if h.Patience <= 0 {
+		h.Patience = defaultPatience
+	}
 	t.Run("faults", func(t T) {
 		for _, list := range [][]behaviour{commandRules, eventRules, endRules, peerRules, nodeRules} {
 			for _, b := range list {
@@ -41,7 +44,7 @@ func (b behaviour) check(t T, h Harness, start func(*rig) *rig) {
 	}
 	before := goroutines()
 	t.Cleanup(func() { // runs last
-		if left := leftOver(before); left != nil {
+		if left := leftOver(before, h.Patience/2); left != nil {
 			t.Errorf("goroutines were left behind:\n%s", strings.Join(left, "\n\n"))
 		}
 	})

@@ -82,7 +82,7 @@ func (k *rig) background(what string, run func(ctx context.Context, ready func()
 	case <-ready:
 	case <-ended:
 		k.t.Fatalf("%s: %v", what, err)
-	case <-time.After(patience):
+	case <-time.After(k.h.Patience):
 		k.t.Fatalf("%s was not ready in time", what)
 	}
 	return stop

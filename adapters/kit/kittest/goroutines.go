@@ -27,8 +27,8 @@ func goroutines() map[string]string {
 
 // leftOver waits for the goroutines that were not there before to end, and gives
 // those that do not. The runtime's and the testing package's own do not count.
-func leftOver(before map[string]string) []string {
-	deadline := time.Now().Add(patience / 2)
+func leftOver(before map[string]string, patience time.Duration) []string {
+	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {

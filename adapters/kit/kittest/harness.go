@@ -2,6 +2,7 @@ package kittest
 
 import (
 	"context"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -18,6 +19,8 @@ type Harness struct {
 	// BadInput is what no well-behaved peer sends: truncated, oversized, unknown,
 	// of the wrong type, out of order.
 	BadInput []BadInput
+	// Patience is how long the kit waits for what must happen. 10 s.
+	Patience time.Duration
 }
 
 // Node is one node's adapter and the way to it.

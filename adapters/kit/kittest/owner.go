@@ -32,7 +32,6 @@ type asked struct {
 	mu      sync.Mutex
 	reply   *callv1.Reply
 	waiting []func(*callv1.Reply)
-	mute    bool
 	times   int
 }
 
@@ -96,6 +95,24 @@ func (o *owner) answerAll(say func(*asked) bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.say = say
+}
+
+// obey carries out all that was and will be asked.
+func (o *owner) obey() {
+	o.mu.Lock()
+	o.say = func(a *asked) bool { a.carryOut(); return true }
+	var open []*asked
+	for _, a := range o.seen {
+		a.mu.Lock()
+		if a.reply == nil {
+			open = append(open, a)
+		}
+		a.mu.Unlock()
+	}
+	o.mu.Unlock()
+	for _, a := range open {
+		a.carryOut()
+	}
 }
 
 // next waits for the next command.

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// patience is how long the kit waits for what must happen.
-	patience = 10 * time.Second
+	// defaultPatience is a Harness's Patience.
+	defaultPatience = 10 * time.Second
 	// quiet is how long it watches for what must not.
-	quiet = 40 * time.Millisecond
+	quiet = 30 * time.Millisecond
 	// nodeName is the adapter's node, mediaNode the one that takes signals.
 	nodeName  = "n1"
 	mediaNode = "m1"
@@ -32,7 +32,7 @@ func limits() kit.Limits {
 		AcceptRetryFor: 800 * time.Millisecond,
 		TryTimeout:     250 * time.Millisecond,
 		DeliverTimeout: 500 * time.Millisecond,
-		DrainTimeout:   4 * time.Second,
+		DrainTimeout:   2 * time.Second,
 		GiveUpFor:      20 * time.Second,
 		MaxLegs:        1000,
 		MaxTerminals:   100,
@@ -151,7 +151,7 @@ func (k *rig) start(name string) *running {
 	}()
 	k.t.Cleanup(func() {
 		if k.owner != nil {
-			k.owner.answerAll(func(a *asked) bool { a.carryOut(); return true })
+			k.owner.obey()
 		}
 		r.stop(k.t)
 	})
@@ -159,8 +159,8 @@ func (k *rig) start(name string) *running {
 	case <-ready:
 	case <-r.ended:
 		k.t.Fatalf("the adapter ended before it was ready: %v", r.err)
-	case <-time.After(patience):
-		k.t.Fatalf("the adapter did not become ready in %v", patience)
+	case <-time.After(k.h.Patience):
+		k.t.Fatalf("the adapter did not become ready in %v", k.h.Patience)
 	}
 	return r
 }
@@ -173,7 +173,7 @@ func (r *running) stop(t T) {
 		if r.err != nil {
 			t.Errorf("the adapter did not drain: %v", r.err)
 		}
-	case <-time.After(patience * 2):
+	case <-time.After(3 * limits().DrainTimeout):
 		t.Errorf("the adapter did not end")
 	}
 	for _, c := range r.clients {
@@ -183,7 +183,7 @@ func (r *running) stop(t T) {
 
 // ctx is the time that something may take.
 func (k *rig) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(k.t.Context(), k.h.Patience)
 	k.t.Cleanup(cancel)
 	return ctx
 }

@@ -142,7 +142,7 @@ var commandRules = []behaviour{
 	{name: "a reply that was lost does not make two calls", run: func(k *rig) {
 		alice, _ := k.signIn(Alice)
 		call, a := k.dialling(alice, Bob)
-		deadline := time.Now().Add(patience)
+		deadline := time.Now().Add(k.h.Patience)
 		for a.sent() < 2 && time.Now().Before(deadline) { // the host asks again
 			k.silent(call, "before any reply")
 		}
