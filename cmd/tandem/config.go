@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/adapters"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
 )
 
 type configCmd struct {
@@ -49,7 +50,12 @@ type configCheckCmd struct{ sourceFlags }
 
 // Run implements the command.
 func (c *configCheckCmd) Run() error {
-	if _, err := c.load(); err != nil {
+	cfg, err := c.load()
+	if err == nil && cfg.Demo { // its accounts must not meet others
+		demo.Apply(&cfg.Directory, "echo")
+		err = cfg.Validate()
+	}
+	if err != nil {
 		for _, line := range lines(err) {
 			fmt.Println(line)
 		}

@@ -73,6 +73,7 @@ func TestExitStatus(t *testing.T) {
 		{"config reference", 0},
 		{"config check -c " + good, 0},
 		{"config check -c " + bad, 1},
+		{"config check --set demo=true --set directory.subscribers=[{\"id\":\"alice\"}]", 1},
 		{"config show -c " + good + " --set log.format=json", 0},
 		{"config show --set log.format=xml", 1},
 		{"serve -c " + bad, 1},

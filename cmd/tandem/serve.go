@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/exchange"
@@ -36,14 +37,17 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the configuration cannot be used:\n%w", err)
 	}
-	x, err := exchange.New(cfg, exchange.Options{
-		Ephemeral: c.Ephemeral, Version: version(), Log: newLogger(os.Stderr, cfg.Log),
-	})
+	log := newLogger(os.Stderr, cfg.Log)
+	log.Info("tandem starts", "version", version(), "node", cfg.Node, "roles", strings.Join(cfg.Roles, ","))
+	x, err := exchange.New(cfg, exchange.Options{Ephemeral: c.Ephemeral, Version: version(), Log: log})
 	if err != nil {
 		return err //nolint:wrapcheck // says what it is already
 	}
 	defer x.Close()
+	stopping := context.AfterFunc(ctx, func() { log.Info("tandem ends; another signal ends it at once") })
+	defer stopping()
 	return x.Run(ctx, func() { //nolint:wrapcheck // names the role already
+		log.Info("tandem is ready")
 		if !c.Quiet {
 			banner(os.Stdout, cfg, x.Address)
 		}

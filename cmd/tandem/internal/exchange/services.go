@@ -6,7 +6,6 @@ import (
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
-	"github.com/tandem-rtc/tandem/schema"
 	"github.com/tandem-rtc/tandem/services/callstate"
 	"github.com/tandem-rtc/tandem/services/directory"
 	"github.com/tandem-rtc/tandem/services/media"
@@ -44,9 +43,10 @@ func (x *Exchange) runMedia(ctx context.Context, ready func()) error {
 
 func (x *Exchange) runCallState(ctx context.Context, ready func()) error {
 	return x.onBus(ctx, config.RoleCallState, func(b *bus.Bus) error {
-		// A new holder with each start: what an earlier one held must run out or
-		// be given back.
-		holder := config.RoleCallState + "/" + x.cfg.Node + "/" + schema.NewID()
+		// The same holder after a restart: a node that was killed takes its share
+		// up again at once. Node names are unique, and compare-and-set holds even
+		// where they are not.
+		holder := config.RoleCallState + "/" + x.cfg.Node
 		s, err := callstate.New(x.cfg.CallState, callstate.Env{
 			Bus: b, Terminals: bus.NewTerminals(b), Nodes: x.nodes(b), Leases: bus.NewLeases(b.Driver(), holder),
 			Log: x.logger(config.RoleCallState), Metrics: x.metrics.CallState(),
