@@ -20,7 +20,7 @@ func NewTerminals(b *Bus) Terminals {
 type terminals struct {
 	bucket bucket
 
-	mu    sync.Mutex
+	mu      sync.Mutex
 	seen    uint64        // revision up to which the Watch has seen all
 	running bool          // a Watch has seen its first full view
 	moved   chan struct{} // closed and replaced when these change

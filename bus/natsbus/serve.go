@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -112,7 +113,10 @@ func (s *subscription) Stop() {
 	s.conn.mu.Lock()
 	delete(s.conn.subs, s)
 	s.conn.mu.Unlock()
-	_ = s.sub.Unsubscribe() // fails only if the connection is closed
+	if s.sub.Unsubscribe() == nil && s.conn.nc.IsConnected() {
+		// Once the server knows, requests find no responders instead of silence.
+		_ = s.conn.nc.FlushTimeout(time.Second)
+	}
 	s.wait()
 }
 

@@ -55,6 +55,8 @@ func (k *kv) Watch(ctx context.Context, filter string, f func(bus.Entry) bool) e
 // watch watches until v has enough (false, nil), the bus was away (true, nil) or
 // something fails.
 func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, v *view.View) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends what nats.go starts for the watcher
 	store, err := k.open(ctx)
 	if err != nil {
 		return true, err
@@ -63,11 +65,7 @@ func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, v 
 	if err != nil {
 		return true, err //nolint:wrapcheck // only logged
 	}
-	defer func() {
-		_ = w.Stop()
-		for range w.Updates() { // its writer may be waiting
-		}
-	}()
+	defer drain(w)
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,6 +90,26 @@ func (k *kv) watch(ctx context.Context, filter string, again <-chan struct{}, v 
 			}):
 				return false, nil
 			}
+		}
+	}
+}
+
+// drain ends a watcher and frees its writer, which may be waiting for us. nats.go
+// does not close the channel if the connection was closed while it subscribed;
+// the writer is not waiting then if nothing comes.
+func drain(w jetstream.KeyWatcher) {
+	_ = w.Stop()
+	idle := time.NewTimer(watchRetry)
+	defer idle.Stop()
+	for {
+		select {
+		case _, ok := <-w.Updates():
+			if !ok {
+				return
+			}
+			idle.Reset(watchRetry)
+		case <-idle.C:
+			return
 		}
 	}
 }
