@@ -33,17 +33,26 @@ type env struct {
 	ctx     context.Context //nolint:containedctx // ends with the case
 	restart func()
 	dial    func() bus.Driver
+
+	properties []Property
 }
 
+// Property is a way in which a driver differs without breaking a promise.
+type Property int
+
+// RequestsOutliveRestarts: a request under way does not pass through the broker
+// and is not lost when that restarts.
+const RequestsOutliveRestarts Property = 1
+
 // Run runs every case on brokers of its own.
-func Run(t *testing.T, start Start) {
+func Run(t *testing.T, start Start, properties ...Property) {
 	t.Helper()
 	run := func(name string, f func(*env)) {
 		t.Run(name, func(t *testing.T) {
 			connect, restart := start(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			t.Cleanup(cancel)
-			f(&env{t: t, ctx: ctx, restart: restart, dial: connect})
+			f(&env{t: t, ctx: ctx, restart: restart, dial: connect, properties: properties})
 		})
 	}
 	// It counts goroutines, so nothing may run beside it.
