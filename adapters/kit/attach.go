@@ -21,6 +21,9 @@ type terminal struct {
 
 // Attach implements Host.
 func (h *host) Attach(ctx context.Context, t *callv1.Terminal) (*callv1.Terminal, func(DetachReason), error) {
+	if t.GetSubscriber() == "" {
+		return nil, nil, schema.Invalid("subscriber", "missing")
+	}
 	t = proto.CloneOf(t)
 	t.Kind, t.Node, t.Instance = h.spec.Kind, h.env.Bus.Node(), h.instance
 	if t.Id == "" {

@@ -34,9 +34,9 @@ func commandName(c *callv1.Command) string {
 	case *callv1.Command_Answer:
 		return "answer"
 	case *callv1.Command_HangUp:
-		return "hang_up"
+		return "hang-up"
 	case *callv1.Command_LegFailed:
-		return "leg_failed"
+		return "leg-failed"
 	}
 	return "other"
 }
