@@ -27,7 +27,19 @@ type exchange struct {
 	nats natstest.Server
 	host kit.Host
 	line *line
+	// local is the short way between roles of one process, as in "tandem serve"
+	// with all roles; with an external NATS every role stands for a process of
+	// its own, and has none.
+	local router
 }
+
+// router wraps a role's connection.
+type router interface{ Wrap(bus.Driver) bus.Driver }
+
+// direct has every role go through the broker.
+type direct struct{}
+
+func (direct) Wrap(d bus.Driver) bus.Driver { return d }
 
 // line is an adapter without a wire: what is delivered goes to the worker whose
 // subscriber it is for.
@@ -61,9 +73,9 @@ type noConfig struct{}
 func (noConfig) Validate() error { return nil }
 
 // start runs an exchange until the test ends.
-func start(tb testing.TB, s natstest.Server, media stubmedia.Config) *exchange {
+func start(tb testing.TB, s natstest.Server, local router, media stubmedia.Config) *exchange {
 	tb.Helper()
-	x := &exchange{tb: tb, nats: s, line: &line{}}
+	x := &exchange{tb: tb, nats: s, line: &line{}, local: local}
 	for i := range pairs {
 		x.line.called[i], x.line.calling[i] = make(chan *callv1.Event, 8), make(chan *callv1.Event, 8)
 	}
@@ -127,8 +139,9 @@ func (x *exchange) bus(kind string) *bus.Bus {
 	cfg.Kind, cfg.Node = kind, "n1"
 	c, err := natsbus.Connect(ctx, cfg)
 	must(x.tb, err)
-	x.tb.Cleanup(func() { _ = c.Close() })
-	b, err := bus.New(c, kind, "n1")
+	d := x.local.Wrap(c)
+	x.tb.Cleanup(func() { _ = d.Close() })
+	b, err := bus.New(d, kind, "n1")
 	must(x.tb, err)
 	return b
 }

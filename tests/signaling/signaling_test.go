@@ -13,6 +13,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest/stubmedia"
+	"github.com/tandem-rtc/tandem/bus/localbus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/tests/internal/natstest"
 )
@@ -23,18 +24,28 @@ var sdp = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/
 	"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " + strings.Repeat("AB:", 31) + "AB\r\n" +
 	strings.Repeat("a=x-filler:a line as long as those that browsers send today\r\n", 16)
 
-// BenchmarkCall is a complete call: offer, ringing, answer, bye.
+// BenchmarkCall is a complete call: offer, ringing, answer, bye. "embedded" is
+// "tandem serve" with all roles: NATS in process for what is stored, requests
+// between roles handed over directly. "embedded-by-broker" sends those through
+// NATS as well, "external" through a nats-server process.
 //
 //	calls/core-s  calls per second of CPU, of all processes involved
 //	cpu-ms/call   the same, turned round
 //	p50-us p99-us from Accept of the offer to Deliver of the incoming call
 func BenchmarkCall(b *testing.B) {
-	for name, newServer := range map[string]func(testing.TB) natstest.Server{
-		"embedded": natstest.Embedded, "external": natstest.External,
+	for _, where := range []struct {
+		name   string
+		server func(testing.TB) natstest.Server
+		local  router
+	}{
+		{"embedded", natstest.Embedded, localbus.NewRouter()},
+		{"embedded-by-broker", natstest.Embedded, direct{}},
+		{"external", natstest.External, direct{}},
 	} {
 		for _, inFlight := range []int{1, 64} {
-			b.Run(fmt.Sprintf("nats=%s/in-flight=%d", name, inFlight), func(b *testing.B) {
-				benchmarkCalls(b, start(b, newServer(b), stubmedia.Config{Connects: stubmedia.OnDemand}), inFlight)
+			b.Run(fmt.Sprintf("nats=%s/in-flight=%d", where.name, inFlight), func(b *testing.B) {
+				x := start(b, where.server(b), where.local, stubmedia.Config{Connects: stubmedia.OnDemand})
+				benchmarkCalls(b, x, inFlight)
 			})
 		}
 	}
@@ -43,13 +54,13 @@ func BenchmarkCall(b *testing.B) {
 // BenchmarkEstablishedCall adds what follows when media connects: two facts,
 // one commit, two events.
 func BenchmarkEstablishedCall(b *testing.B) {
-	x := start(b, natstest.Embedded(b), stubmedia.Config{})
+	x := start(b, natstest.Embedded(b), localbus.NewRouter(), stubmedia.Config{})
 	benchmarkCalls(b, x, 64)
 }
 
 func benchmarkCalls(b *testing.B, x *exchange, inFlight int) {
-	callers, called := x.terminals("caller"), x.terminals("called")
-	_ = called
+	callers := x.terminals("caller")
+	x.terminals("called")
 	x.calls(callers, inFlight, inFlight*4) // warm up
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -160,7 +171,7 @@ func (x *exchange) next(from <-chan *callv1.Event, fits func(*callv1.Event) bool
 
 // TestTheBenchmarkedCall keeps the benchmark honest: what it measures is a call.
 func TestTheBenchmarkedCall(t *testing.T) {
-	x := start(t, natstest.Embedded(t), stubmedia.Config{})
+	x := start(t, natstest.Embedded(t), localbus.NewRouter(), stubmedia.Config{})
 	callers := x.terminals("caller")
 	x.terminals("called")
 	x.calls(callers, 8, 32)
