@@ -212,6 +212,11 @@ func (c *Client) Answer(offer string) (string, error) {
 	if err := c.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
 		return "", err
 	}
+	return c.AnswerTaken()
+}
+
+// AnswerTaken makes the answer to the offer that was set last.
+func (c *Client) AnswerTaken() (string, error) {
 	a, err := c.PC.CreateAnswer(nil)
 	if err != nil {
 		return "", err
