@@ -17,6 +17,7 @@ import (
 type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the exchange, or some of its roles."`
 	Calls     callsCmd     `cmd:"" help:"List calls, or show one of them as a ladder."`
+	Phone     phoneCmd     `cmd:"" help:"A telephone for the command line: a WG2 terminal that calls, answers and measures what it hears."`
 	Directory directoryCmd `cmd:"" help:"List, add and remove subscribers of a running exchange."`
 	Config    configCmd    `cmd:"" help:"Check a configuration, or print the reference."`
 	Health    healthCmd    `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`

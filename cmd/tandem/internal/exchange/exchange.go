@@ -147,6 +147,9 @@ func (x *Exchange) roles() (out []roles.Role) {
 	if x.pagePort != nil {
 		add(config.RoleConsole, x.runConsole)
 	}
+	if x.hasEcho() {
+		add("echo", x.runEcho)
+	}
 	return out
 }
 

@@ -1,7 +1,9 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -16,6 +18,9 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/adapters"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/admin"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/ladder"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/phone"
 )
 
 // anyPort has the kernel choose every port.
@@ -123,6 +128,8 @@ func TestAllInOne(t *testing.T) {
 		t.Errorf("calls: %v, %v", calls, err)
 	}
 
+	x.callEcho(t)
+
 	_, err = New(load(t, "data_dir="+dir), Options{Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "in use by another") {
 		t.Errorf("a second process on the same data: %v", err)
@@ -164,8 +171,38 @@ func TestSplit(t *testing.T) {
 	if a.key.CallID("a", "b", "c") != b.key.CallID("a", "b", "c") || a.echo != b.echo {
 		t.Error("the processes do not agree on key and echo token")
 	}
+	b.callEcho(t)
 	if err := b.stop(); err != nil {
 		t.Errorf("the end: %v", err)
+	}
+}
+
+// callEcho has the demo phone call the echo number and looks the call up.
+func (r *running) callEcho(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	status := phone.Call(ctx, phone.CallOptions{
+		Connection: phone.Connection{Server: r.Address("grpcpipe"), Token: demo.Token, MSISDN: demo.Phone},
+		Address:    demo.Echo, Tone: 700, Duration: time.Second, Timeout: 20 * time.Second, JSON: true,
+	}, &out, t.Output(), slog.New(slog.DiscardHandler))
+	var result phone.Result
+	if err := json.Unmarshal(out.Bytes(), &result); err != nil || status != phone.ExitOK || result.RxToneHz < 690 || result.RxToneHz > 710 {
+		t.Fatalf("call to the echo number: status %d, %s %v", status, out.String(), err)
+	}
+	call, err := r.client().Call(ctx, result.CallID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := ladder.Write(&text, call, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Carol <tel:+12025550103>", "Echo <tel:+12025550199>", "offer", "answer", "established"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the ladder lacks %q:\n%s", want, text.String())
+		}
 	}
 }
 
