@@ -111,7 +111,6 @@ var peerRules = []behaviour{
 		const most = 400
 		slow, slows := k.signIn(Alice)
 		bob, t := k.signIn(Bob)
-		l := k.place(bob, t, Bob, Carol)
 		k.owner.answerAll(func(a *asked) bool {
 			if a.c.GetPrincipal() == Alice.Subscriber { // is given up
 				a.carryOut()
@@ -126,9 +125,11 @@ var peerRules = []behaviour{
 				m := k.calling(slows, Alice)
 				e := m.invite(Bob)
 				e.GetIncoming().Sdp += "a=x-fill:" + strings.Repeat("x", 60<<10) + "\r\n"
-				if ack, err := m.send(e); err != nil || ack.GetError() != nil {
-					took <- n
-					return
+				for _, e := range []*callv1.Event{e, m.event(ended(callv1.Reason_REASON_CANCELLED))} {
+					if ack, err := m.send(e); err != nil || ack.GetError() != nil {
+						took <- n
+						return
+					}
 				}
 			}
 			took <- most
@@ -151,7 +152,7 @@ var peerRules = []behaviour{
 		if worst > limits().DeliverTimeout {
 			k.t.Errorf("another peer's event took %v", worst)
 		}
-		l.answered().over()
+		k.place(bob, t, Bob, Carol).answered().over()
 	}},
 }
 
