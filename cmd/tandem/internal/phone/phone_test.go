@@ -1,0 +1,462 @@
+package phone
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/thesyncim/gopus/container/ogg"
+
+	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
+)
+
+const (
+	one = "+12025550101"
+	two = "+12025550102"
+)
+
+// output collects what a phone writes and lets a test wait for it.
+type output struct {
+	mu   sync.Mutex
+	b    bytes.Buffer
+	news chan struct{}
+}
+
+func newOutput() *output { return &output{news: make(chan struct{}, 1)} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Write(p)
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// waitFor waits until text was written.
+func (o *output) waitFor(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for !strings.Contains(o.String(), text) {
+		select {
+		case <-o.news:
+		case <-deadline:
+			t.Fatalf("%q was not written; but:\n%s", text, o)
+		}
+	}
+}
+
+// handset is a phone that runs.
+type handset struct {
+	stdout, stderr *output
+	code           chan int
+	hangUp         context.CancelFunc
+}
+
+func run(t *testing.T, f func(ctx context.Context, stdout, stderr io.Writer, log *slog.Logger) int) *handset {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := &handset{stdout: newOutput(), stderr: newOutput(), code: make(chan int, 1), hangUp: cancel}
+	log := slog.New(slog.NewTextHandler(h.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.code <- f(ctx, h.stdout, h.stderr, log)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		if t.Failed() {
+			t.Logf("standard output:\n%s\nstandard error:\n%s", h.stdout, h.stderr)
+		}
+	})
+	return h
+}
+
+func (x *exchange) connection(number string, single bool) Connection {
+	return Connection{Server: x.addr, Token: "demo", MSISDN: number, Single: single}
+}
+
+// listen starts a phone that listens, and waits until it is registered.
+func (x *exchange) listen(t *testing.T, o ListenOptions) *handset {
+	t.Helper()
+	if o.Server == "" {
+		o.Connection = x.connection(two, o.Single)
+	}
+	o.JSON = true
+	if o.Tone == 0 {
+		o.Tone = 440
+	}
+	h := run(t, func(ctx context.Context, stdout, stderr io.Writer, log *slog.Logger) int {
+		return Listen(ctx, o, stdout, stderr, log)
+	})
+	x.registered(t, o.MSISDN)
+	return h
+}
+
+func (x *exchange) registered(t *testing.T, number string) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case got := <-x.opened:
+			if got == number {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("%s does not register", number)
+		}
+	}
+}
+
+func (x *exchange) call(t *testing.T, o CallOptions) *handset {
+	t.Helper()
+	if o.Server == "" {
+		o.Connection = x.connection(one, o.Single)
+	}
+	if o.Address == "" {
+		o.Address = two
+	}
+	if o.Tone == 0 {
+		o.Tone = 700
+	}
+	if o.Duration == 0 {
+		o.Duration = time.Second
+	}
+	if o.Timeout == 0 {
+		o.Timeout = patience
+	}
+	o.JSON = true
+	return run(t, func(ctx context.Context, stdout, stderr io.Writer, log *slog.Logger) int {
+		return Call(ctx, o, stdout, stderr, log)
+	})
+}
+
+// ends waits for the phone's end and wants an exit code; it gives the results.
+func (h *handset) ends(t *testing.T, want int) []Result {
+	t.Helper()
+	select {
+	case got := <-h.code:
+		if got != want {
+			t.Errorf("exit code %d, want %d", got, want)
+		}
+	case <-time.After(2 * patience):
+		t.Fatal("the phone does not end")
+	}
+	var out []Result
+	d := json.NewDecoder(strings.NewReader(h.stdout.String()))
+	d.DisallowUnknownFields()
+	for {
+		var r Result
+		err := d.Decode(&r)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatalf("standard output is not JSON alone: %v\n%s", err, h.stdout)
+		}
+		out = append(out, r)
+	}
+}
+
+func wantTone(t *testing.T, r Result, hz float64) {
+	t.Helper()
+	if math.Abs(r.RxToneHz-hz) > 2 {
+		t.Errorf("heard %g Hz, want %g", r.RxToneHz, hz)
+	}
+	if r.RxPackets < 20 {
+		t.Errorf("heard %d packets", r.RxPackets)
+	}
+}
+
+// Two phones talk, on either method; each hears the other's tone.
+func TestCall(t *testing.T) {
+	t.Parallel()
+	for _, single := range []bool{false, true} {
+		x := startExchange(t)
+		l := x.listen(t, ListenOptions{Connection: x.connection(two, single), Count: 1})
+		c := x.call(t, CallOptions{Connection: x.connection(one, single)})
+		called := c.ends(t, ExitOK)
+		answered := l.ends(t, ExitOK)
+		if len(called) != 1 || len(answered) != 1 {
+			t.Fatalf("results %v and %v", called, answered)
+		}
+		r, a := called[0], answered[0]
+		wantTone(t, r, 440)
+		wantTone(t, a, 700)
+		if r.State != Established || r.Reason != LocalHangUp || a.State != Established || a.Reason != RemoteHangUp {
+			t.Errorf("the call ended as %+v and %+v", r, a)
+		}
+		if r.CallID == "" || r.CallID != a.CallID || r.Peer != two || a.Peer != one {
+			t.Errorf("the call was %+v and %+v", r, a)
+		}
+		if !(0 < r.SetupMS && r.SetupMS < r.ConnectedMS && r.ConnectedMS < 10000) {
+			t.Errorf("set up in %g ms, connected in %g", r.SetupMS, r.ConnectedMS)
+		}
+		for _, line := range []string{"registered", "calling " + two, "ringing", "answered", "connected", "hung up"} {
+			if !strings.Contains(c.stderr.String(), line) {
+				t.Errorf("the caller was not told %q", line)
+			}
+		}
+	}
+}
+
+// An echo sends back what it hears, to several callers at once.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	l := x.listen(t, ListenOptions{Echo: true, Count: 2, Unmeasured: true})
+	a := x.call(t, CallOptions{Tone: 500})
+	b := x.call(t, CallOptions{Tone: 900, Connection: x.connection("+12025550103", false)})
+	wantTone(t, a.ends(t, ExitOK)[0], 500)
+	wantTone(t, b.ends(t, ExitOK)[0], 900)
+	if got := l.ends(t, ExitOK); len(got) != 2 {
+		t.Errorf("results %v", got)
+	}
+}
+
+// What is recorded can be played.
+func TestRecordAndPlay(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	file := filepath.Join(t.TempDir(), "call.ogg")
+	l := x.listen(t, ListenOptions{Record: file, Count: 1})
+	x.call(t, CallOptions{Tone: 600}).ends(t, ExitOK)
+	l.ends(t, ExitOK)
+	l = x.listen(t, ListenOptions{Play: file, Count: 1})
+	wantTone(t, x.call(t, CallOptions{Duration: 2 * time.Second}).ends(t, ExitOK)[0], 600)
+	l.ends(t, ExitOK)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	rows := []struct {
+		name   string
+		script func(say func(*message), m *message)
+		o      CallOptions
+		code   int
+		reason Reason
+	}{
+		{"nobody there", nil, CallOptions{}, ExitRefused, Refused},
+		{"try again", func(say func(*message), m *message) {
+			say(errorMessage(m.GetCallId(), wgtwo.Error_TRY_AGAIN))
+		}, CallOptions{}, ExitRefused, TryAgain},
+		{"rate limit", func(say func(*message), m *message) {
+			say(errorMessage(m.GetCallId(), wgtwo.Error_RATE_LIMIT_HIT))
+		}, CallOptions{}, ExitRefused, RateLimited},
+		{"invalid id", func(say func(*message), m *message) {
+			say(errorMessage(m.GetCallId(), wgtwo.Error_INVALID_CALL_ID))
+		}, CallOptions{}, ExitError, NoSuchCall},
+		{"nobody answers", func(say func(*message), m *message) {
+			say(ringingMessage(m.GetCallId()))
+		}, CallOptions{Timeout: 50 * time.Millisecond}, ExitRefused, NoAnswer},
+		{"an answer that is none", func(say func(*message), m *message) {
+			say(answerMessage(m.GetCallId(), "v=0"))
+		}, CallOptions{}, ExitError, MediaFailed},
+	}
+	for _, row := range rows {
+		x.mu.Lock()
+		x.script = func(_ string, m *message, say func(*message)) bool {
+			if m.GetOffer() == nil || row.script == nil {
+				return m.GetBye() != nil
+			}
+			row.script(say, m)
+			return true
+		}
+		x.mu.Unlock()
+		got := x.call(t, row.o).ends(t, row.code)
+		if len(got) != 1 || got[0].Reason != row.reason {
+			t.Errorf("%s: %+v, want %s", row.name, got, row.reason)
+		}
+	}
+}
+
+func TestReject(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	l := x.listen(t, ListenOptions{Reject: true, Count: 1})
+	if got := x.call(t, CallOptions{}).ends(t, ExitRefused); got[0].Reason != Refused {
+		t.Errorf("the caller heard %+v", got)
+	}
+	if got := l.ends(t, ExitOK); len(got) != 1 || got[0].Reason != Rejected {
+		t.Errorf("the called heard %+v", got)
+	}
+}
+
+// The user leaves: the other side hears it, whatever the call's state.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	l := x.listen(t, ListenOptions{Count: 3, AnswerAfter: 300 * time.Millisecond})
+	c := x.call(t, CallOptions{Duration: time.Hour})
+	c.stderr.waitFor(t, "ringing")
+	c.hangUp()
+	if got := c.ends(t, ExitRefused); got[0].Reason != Cancelled || got[0].State != Ringing {
+		t.Errorf("the caller that gave up: %+v", got)
+	}
+	c = x.call(t, CallOptions{Duration: time.Hour})
+	c.stderr.waitFor(t, "audio arrives")
+	c.hangUp()
+	if got := c.ends(t, ExitOK); got[0].Reason != LocalHangUp {
+		t.Errorf("the caller that hung up: %+v", got)
+	}
+	c = x.call(t, CallOptions{Duration: time.Hour})
+	c.stderr.waitFor(t, "audio arrives")
+	l.hangUp()
+	if got := c.ends(t, ExitOK); got[0].Reason != RemoteHangUp {
+		t.Errorf("the caller whose peer left: %+v", got)
+	}
+	got := l.ends(t, ExitOK)
+	if len(got) != 3 || got[0].Reason != Cancelled || got[1].Reason != RemoteHangUp || got[2].Reason != LocalHangUp {
+		t.Errorf("the called: %+v", got)
+	}
+}
+
+// A MultiPipe that is lost is opened again, and its call goes on.
+func TestLineComesBack(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	l := x.listen(t, ListenOptions{Count: 1})
+	c := x.call(t, CallOptions{Duration: 1500 * time.Millisecond})
+	x.registered(t, one)
+	c.stderr.waitFor(t, "connected")
+	x.cut(one)
+	x.registered(t, one)
+	x.cut(two)
+	x.registered(t, two)
+	if got := c.ends(t, ExitOK); got[0].Reason != LocalHangUp {
+		t.Errorf("the caller: %+v", got)
+	}
+	if got := l.ends(t, ExitOK); got[0].Reason != RemoteHangUp {
+		t.Errorf("the called: %+v", got)
+	}
+}
+
+// An Offer that was lost with its stream is sent again.
+func TestOfferIsRepeated(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	l := x.listen(t, ListenOptions{Count: 1})
+	lost := false
+	x.script = func(from string, m *message, _ func(*message)) bool {
+		if m.GetOffer() == nil || lost {
+			return false
+		}
+		lost = true
+		x.terms[from].hangUp()
+		return true
+	}
+	x.call(t, CallOptions{}).ends(t, ExitOK)
+	l.ends(t, ExitOK)
+}
+
+// A Pipe's call is over with its stream.
+func TestPipeIsLost(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	x.listen(t, ListenOptions{})
+	c := x.call(t, CallOptions{Duration: time.Hour, Connection: x.connection(one, true)})
+	c.stderr.waitFor(t, "audio arrives")
+	x.cut(one)
+	if got := c.ends(t, ExitOK); got[0].Reason != ConnectionLost {
+		t.Errorf("the caller: %+v", got)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	bad := x.connection(one, false)
+	bad.Token = "wrong"
+	nowhere := x.connection(one, false)
+	nowhere.CA = filepath.Join(t.TempDir(), "none.pem")
+	noTone := CallOptions{Connection: x.connection(one, false), Tone: 1}
+	for want, o := range map[string]CallOptions{
+		"Unauthenticated": {Connection: bad},
+		"none.pem":        {Connection: nowhere},
+		"50 to 8000":      noTone,
+		"numbers only":    {Address: "bob@demo.test"},
+		"+12025550199":    {Address: "bob"},
+	} {
+		h := x.call(t, o)
+		h.ends(t, ExitError)
+		if !strings.Contains(h.stderr.String(), want) {
+			t.Errorf("%q is not in %q", want, h.stderr)
+		}
+	}
+	for want, o := range map[string]ListenOptions{
+		"Unauthenticated": {Connection: bad, Tone: 440},
+		"no such file":    {Connection: x.connection(two, false), Play: filepath.Join(t.TempDir(), "none.ogg")},
+	} {
+		h := run(t, func(ctx context.Context, stdout, stderr io.Writer, log *slog.Logger) int {
+			return Listen(ctx, o, stdout, stderr, log)
+		})
+		h.ends(t, ExitError)
+		if !strings.Contains(h.stderr.String(), want) {
+			t.Errorf("%q is not in %q", want, h.stderr)
+		}
+	}
+}
+
+// An Ogg file that holds nothing to play is said to be so.
+func TestEmptyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "empty.ogg")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := ogg.NewWriter(f, opusRate, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPlayer(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.close() }()
+	if _, _, err := p.next(); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestSecure(t *testing.T) {
+	for _, row := range []struct {
+		c    Connection
+		want bool
+	}{
+		{Connection{Server: "127.0.0.1:9090"}, false},
+		{Connection{Server: "localhost:9090"}, false},
+		{Connection{Server: "[::1]:9090"}, false},
+		{Connection{Server: "127.0.0.1:9090", TLS: true}, true},
+		{Connection{Server: "127.0.0.1:9090", CA: "ca.pem"}, true},
+		{Connection{Server: "tandem.example:443"}, true},
+		{Connection{Server: "192.0.2.1:9090"}, true},
+		{Connection{Server: "tandem.example:9090", Plaintext: true}, false},
+	} {
+		if got := row.c.secure(); got != row.want {
+			t.Errorf("%+v: TLS %v", row.c, got)
+		}
+	}
+}
