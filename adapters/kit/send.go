@@ -25,11 +25,10 @@ const (
 // It returns the owner's word, which may be a refusal, or an error; unknown says
 // that the command may have been carried out all the same.
 func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration) (r *callv1.Reply, unknown bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, window)
-	defer cancel()
+	deadline := time.Now().Add(window)
 	redirects := 0
 	for try := 0; ; try++ {
-		r, err = h.try(ctx, c)
+		r, err = h.try(ctx, c, deadline)
 		switch {
 		case err == nil && r.GetError().GetCode() == callv1.Code_CODE_REDIRECTED &&
 			r.GetCallId() != "" && r.GetCallId() != c.GetCallId() && redirects < maxRedirects:
@@ -43,14 +42,15 @@ func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration
 			err = schema.FromProto(r.GetError())
 		case errors.Is(err, bus.ErrInvalid), errors.Is(err, bus.ErrTooLarge):
 			return nil, false, schema.Errorf(callv1.Code_CODE_INVALID, "%w", err)
-		case errors.Is(err, bus.ErrNoResponders):
-			// Nothing happened.
 		case errors.Is(err, errNotSent):
 			return nil, unknown, err
+		case errors.Is(err, bus.ErrNoResponders):
+			// Nothing happened.
 		default:
 			unknown = true
 		}
-		if errors.Is(err, bus.ErrClosed) || !pause(ctx, backoff(try)) {
+		wait := backoff(try)
+		if errors.Is(err, bus.ErrClosed) || time.Until(deadline) <= wait || !pause(ctx, wait) {
 			return nil, unknown, schema.Errorf(callv1.Code_CODE_RETRY, "no word from the call's owner: %w", err)
 		}
 	}
@@ -59,11 +59,14 @@ func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration
 // errNotSent: the context had ended before anything was sent.
 var errNotSent = schema.Errorf(callv1.Code_CODE_RETRY, "not sent")
 
-func (h *host) try(ctx context.Context, c *callv1.Command) (*callv1.Reply, error) {
+func (h *host) try(ctx context.Context, c *callv1.Command, deadline time.Time) (*callv1.Reply, error) {
 	if ctx.Err() != nil {
 		return nil, errNotSent
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.limits.TryTimeout)
+	if end := time.Now().Add(h.limits.TryTimeout); end.Before(deadline) {
+		deadline = end
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	return h.env.Bus.Command(ctx, c)
 }

@@ -26,12 +26,12 @@ const (
 	mediaNode = "m1"
 )
 
-// limits make waiting short and are still far above what a loaded machine needs.
+// limits make waiting short where a test scripts what has to be waited for.
 func limits() kit.Limits {
 	return kit.Limits{
 		AcceptRetryFor: 800 * time.Millisecond,
 		TryTimeout:     250 * time.Millisecond,
-		DeliverTimeout: 500 * time.Millisecond,
+		DeliverTimeout: time.Second,
 		DrainTimeout:   2 * time.Second,
 		GiveUpFor:      20 * time.Second,
 		MaxLegs:        1000,
@@ -142,6 +142,9 @@ func (k *rig) start(name string) *running {
 		Bus: b, Terminals: k.tables, Nodes: nodes,
 		Key: k.key, Log: slog.New(slog.NewTextHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: limits(),
+	}
+	if k.tables.real { // whole calls take as long as they take on a busy machine
+		env.Limits.AcceptRetryFor, env.Limits.TryTimeout = k.h.Patience, k.h.Patience/4
 	}
 	ready := make(chan struct{})
 	var once sync.Once

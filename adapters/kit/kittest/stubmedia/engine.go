@@ -46,8 +46,7 @@ type Engine struct {
 	legs      map[string]*leg
 	origin    uint64
 	nextSweep time.Time
-	stop      context.Context
-	end       context.CancelFunc
+	running   context.Context // of Run; nil while it does not
 	signals   func(*callv1.Signal)
 }
 
@@ -56,16 +55,17 @@ func New(b *bus.Bus, cfg Config) *Engine {
 	if cfg.Expire <= 0 {
 		cfg.Expire = 10 * time.Second
 	}
-	e := &Engine{cfg: cfg, bus: b, legs: map[string]*leg{}}
-	e.stop, e.end = context.WithCancel(context.Background())
-	return e
+	return &Engine{cfg: cfg, bus: b, legs: map[string]*leg{}}
 }
 
 // Run serves until ctx ends and calls ready once it does. nodes may be nil; then
 // the engine is not announced. No goroutine is left when it returns.
 func (e *Engine) Run(ctx context.Context, nodes bus.Nodes, ready func()) error {
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	e.run(running)
 	defer e.work.Wait()
-	defer e.end()
+	defer end()
+	defer e.run(nil)
 	commands, err := e.bus.ServeMedia(func(c *callv1.MediaCommand, respond func(*callv1.MediaReply)) {
 		respond(e.Serve(c))
 	})
@@ -100,6 +100,12 @@ func (e *Engine) Run(ctx context.Context, nodes bus.Nodes, ready func()) error {
 	ready()
 	<-ctx.Done()
 	return nil
+}
+
+func (e *Engine) run(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running = ctx
 }
 
 // Legs is the number of legs there are.
@@ -175,14 +181,15 @@ func (e *Engine) report(ctx context.Context, legID string, c *callv1.Command) er
 	}
 }
 
-// reportConnected does so behind the command that connected the leg. e.mu is
-// held.
+// reportConnected does so behind the command that connected the leg, while the
+// engine runs. e.mu is held.
 func (e *Engine) reportConnected(legID string) {
-	if e.cfg.Connects != Itself || e.stop.Err() != nil {
+	running := e.running
+	if e.cfg.Connects != Itself || running == nil {
 		return
 	}
 	e.work.Go(func() {
-		ctx, cancel := context.WithTimeout(e.stop, 10*time.Second)
+		ctx, cancel := context.WithTimeout(running, 10*time.Second)
 		defer cancel()
 		_ = e.Connect(ctx, legID) // a leg that ended meanwhile has no owner to tell
 	})
