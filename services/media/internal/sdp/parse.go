@@ -45,6 +45,9 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	if len(text) > limits.Bytes {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(text))
 	}
+	if !strings.HasPrefix(text, "v=") {
+		return nil, fmt.Errorf("%w: no version", ErrMalformed)
+	}
 	raw := &sdp.SessionDescription{}
 	if err := raw.UnmarshalString(text); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
