@@ -155,6 +155,7 @@ func pageToPhone(t *testing.T, x *harness.Exchange) {
 	a.AwaitState(step, "established")
 	id := x.LiveCall(t)
 	a.AwaitTone(phoneTone)
+	a.Talk()
 	a.Click("hangup")
 	o := phone.Outcome(step, harness.ExitEstablished)
 	o.Heard(t, a.Tone())
@@ -177,6 +178,7 @@ func phoneToPage(t *testing.T, x *harness.Exchange) {
 	a.AwaitState(step, "established")
 	id := x.LiveCall(t)
 	a.AwaitTone(phoneTone)
+	a.Talk()
 	a.Click("hangup")
 	o := phone.Outcome(step, harness.ExitEstablished)
 	o.Heard(t, a.Tone())
@@ -194,7 +196,7 @@ func phoneToPage(t *testing.T, x *harness.Exchange) {
 
 func phoneHangsUp(t *testing.T, x *harness.Exchange) {
 	a := signedIn(t, x, shared.left, alice)
-	phone := x.Call(t, alice, append(tone(phoneTone), "--duration", "3s")...)
+	phone := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "3s", "--single")...)
 	a.AwaitState(step, "incoming")
 	a.Click("accept-audio")
 	a.AwaitState(step, "established")

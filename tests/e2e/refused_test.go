@@ -21,7 +21,7 @@ func pageDeclines(t *testing.T, x *harness.Exchange) {
 	phone := x.Call(t, aliceNumber)
 	a.AwaitState(step, "incoming")
 	a.Click("decline")
-	if o := phone.Outcome(step, harness.ExitRefused); o.State != "ended" {
+	if o := phone.Outcome(step, harness.ExitRefused); o.Reason != "refused" {
 		t.Errorf("phone says %+v", o)
 	}
 }

@@ -70,6 +70,7 @@ func firstProtocolAndPhone(t *testing.T, x *harness.Exchange) {
 	old.Run(fmt.Sprintf("sylk1.dial(%q, false)", carolNumber+"@demo.test"))
 	old.AwaitState(step, "established")
 	old.AwaitTone(phoneTone)
+	old.Talk()
 	old.Run("sylk1.hangUp()")
 	phone.Outcome(step, harness.ExitEstablished).Heard(t, old.Tone())
 

@@ -86,7 +86,11 @@
     connection.onicecandidate = async ({ candidate }) => {
       await known;
       const list = candidate ? [{ candidate: candidate.candidate, sdpMLineIndex: candidate.sdpMLineIndex, sdpMid: candidate.sdpMid }] : [];
-      if (connection.signalingState !== "closed") await request("session-trickle", { session, candidates: list });
+      if (connection.signalingState === "closed") return;
+      await request("session-trickle", { session, candidates: list }).catch((error) => {
+        // The call may have ended while candidates were still gathered.
+        if (!/is terminated/.test(error.message)) throw error;
+      });
     };
     return { connection, stream };
   }

@@ -49,14 +49,15 @@
     return seen.analyser;
   }
 
-  /** What the page's newest connection receives now. */
+  /** What the page's newest connection receives now, and how much it has sent. */
   const received = async () => {
     const seen = connections.at(-1);
-    if (!seen) return { hertz: 0, frames: 0, width: 0, state: "none", packets: 0 };
+    if (!seen) return { hertz: 0, frames: 0, width: 0, state: "none", packets: 0, sent: 0 };
     const analyser = analyse(seen);
-    const result = { hertz: 0, frames: 0, width: 0, state: seen.connection.connectionState, packets: 0 };
+    const result = { hertz: 0, frames: 0, width: 0, state: seen.connection.connectionState, packets: 0, sent: 0 };
     if (analyser) result.hertz = peak(analyser, context.sampleRate);
     for (const report of (await seen.connection.getStats()).values()) {
+      if (report.type === "outbound-rtp" && report.kind === "audio") result.sent = report.packetsSent ?? 0;
       if (report.type !== "inbound-rtp") continue;
       if (report.kind === "audio") result.packets = report.packetsReceived ?? 0;
       if (report.kind === "video") {

@@ -110,6 +110,8 @@ type Received struct {
 	Width  int `json:"width"`
 	// Packets of audio received so far.
 	Packets int `json:"packets"`
+	// Sent counts packets of audio sent so far, one for each 20 ms.
+	Sent int `json:"sent"`
 	// State of the connection.
 	State string `json:"state"`
 }
@@ -126,6 +128,16 @@ func (p *Page) AwaitTone(hertz int) {
 	Eventually(p.t, 15*time.Second, fmt.Sprintf("page hears %d Hz", hertz), func() (bool, string) {
 		r := p.Received()
 		return math.Abs(r.Hertz-float64(hertz)) < toneWithin*float64(hertz), fmt.Sprintf("%+v", r)
+	})
+}
+
+// Talk waits until the page has sent two seconds of sound in its call, which is
+// enough for a phone to measure.
+func (p *Page) Talk() {
+	p.t.Helper()
+	Eventually(p.t, 15*time.Second, "page has talked", func() (bool, string) {
+		r := p.Received()
+		return r.Sent >= 100, fmt.Sprintf("%+v", r)
 	})
 }
 

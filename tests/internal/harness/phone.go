@@ -44,7 +44,7 @@ func (x *Exchange) Listen(t testing.TB, flags ...string) *Phone {
 	t.Helper()
 	p := x.phone(t, append([]string{"listen"}, flags...))
 	Eventually(t, startWithin, "phone registered", func() (bool, string) {
-		return strings.Contains(p.Log(), "listening"), p.Log()
+		return strings.Contains(p.Log(), "registered at"), p.Log()
 	})
 	return p
 }
