@@ -74,12 +74,20 @@ func printCalls(w io.Writer, calls admin.Calls, now time.Time) error {
 			callee = c.Dialled
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, state, schema.CleanText(c.Caller, 64),
-			schema.CleanText(callee, 64), strings.Join(c.Kinds, ", "), end.Sub(c.Created).Round(time.Second))
+			schema.CleanText(callee, 64), strings.Join(c.Kinds, ", "), lasted(end.Sub(c.Created)))
 	}
 	if calls.More {
 		_, _ = fmt.Fprintln(t, "… and more")
 	}
 	return t.Flush() //nolint:wrapcheck // only writing can fail
+}
+
+// lasted is a duration as people read it.
+func lasted(d time.Duration) string {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 type callsShowCmd struct {

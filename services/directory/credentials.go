@@ -47,8 +47,6 @@ func parseTokenHash(s string) (h tokenHash, ok bool) {
 
 func (h tokenHash) String() string { return hex.EncodeToString(h[:]) }
 
-func (h tokenHash) equal(o tokenHash) bool { return subtle.ConstantTimeCompare(h[:], o[:]) == 1 }
-
 // parseDigest reads a line of htdigest's format, user:realm:HA1.
 func parseDigest(line string) (user, realm string, h ha1, ok bool) {
 	user, rest, _ := strings.Cut(line, ":")
