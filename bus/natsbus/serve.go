@@ -66,6 +66,9 @@ func (c *Conn) Serve(filter, queue string, h bus.Handler) (bus.Subscription, err
 	if c.closed() {
 		return nil, bus.ErrClosed
 	}
+	if !c.nc.IsConnected() {
+		return nil, fmt.Errorf("%w: not connected", bus.ErrUnavailable)
+	}
 	s := &subscription{conn: c, handle: h}
 	var err error
 	if s.sub, err = c.nc.QueueSubscribe(filter, queue, s.receive); err != nil {

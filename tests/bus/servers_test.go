@@ -112,12 +112,13 @@ type external struct {
 	t    testing.TB
 	dir  string
 	port int
+	args []string
 	cmd  *exec.Cmd
 }
 
-func newExternal(t testing.TB) *external {
+func newExternal(t testing.TB, args ...string) *external {
 	t.Helper()
-	e := &external{t: t, dir: t.TempDir(), port: -1}
+	e := &external{t: t, dir: t.TempDir(), port: -1, args: args}
 	e.start()
 	t.Cleanup(e.stop)
 	return e
@@ -156,8 +157,10 @@ func (e *external) start() {
 	if err := os.Mkdir(ports, 0o700); err != nil {
 		e.t.Fatal(err)
 	}
-	e.cmd = exec.Command(natsServer(e.t), "-a", "127.0.0.1", "-p", fmt.Sprint(e.port), "-js", //nolint:gosec // our own binary
-		"-sd", filepath.Join(e.dir, "store"), "--ports_file_dir", ports)
+	args := append([]string{
+		"-a", "127.0.0.1", "-p", fmt.Sprint(e.port), "-js", "-sd", filepath.Join(e.dir, "store"), "--ports_file_dir", ports,
+	}, e.args...)
+	e.cmd = exec.Command(natsServer(e.t), args...) //nolint:gosec // our own binary
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := e.cmd.Start(); err != nil {
