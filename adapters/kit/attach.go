@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -29,6 +30,7 @@ func (h *host) Attach(ctx context.Context, t *callv1.Terminal) (*callv1.Terminal
 	if t.Id == "" {
 		t.Id = schema.NewID()
 	}
+	t.AttachedAt = timestamppb.Now()
 	if err := schema.ValidateTerminal(t, h.limits.Sizes); err != nil {
 		return nil, nil, err
 	}

@@ -31,6 +31,8 @@ type Limits struct {
 	AcceptRetryFor time.Duration
 	// TryTimeout is how long one try of a request waits. 2.5 s.
 	TryTimeout time.Duration
+	// AskTimeout is how long a question to the directory waits. 2.5 s.
+	AskTimeout time.Duration
 	// DeliverTimeout is how long one Deliver may block. 5 s.
 	DeliverTimeout time.Duration
 	// DrainTimeout is how long the adapter may drain, and then again how long
@@ -56,6 +58,7 @@ func (l Limits) withDefaults() Limits {
 	for d, v := range map[*time.Duration]time.Duration{
 		&l.AcceptRetryFor: 10 * time.Second,
 		&l.TryTimeout:     2500 * time.Millisecond,
+		&l.AskTimeout:     2500 * time.Millisecond,
 		&l.DeliverTimeout: 5 * time.Second,
 		&l.DrainTimeout:   10 * time.Second,
 		&l.StartTimeout:   30 * time.Second,

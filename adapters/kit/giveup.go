@@ -2,11 +2,9 @@ package kit
 
 import (
 	"context"
-	"errors"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -135,31 +133,4 @@ func (h *host) flush(l *leg, ack *callv1.EventAck) {
 		}
 	}
 	l.queue = keep
-}
-
-// ask puts a question to the directory; what the bus fails with is CODE_RETRY.
-func (h *host) ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.limits.TryTimeout)
-	defer cancel()
-	r, err := h.env.Bus.Ask(ctx, q)
-	var refusal *schema.Error
-	if err != nil && !errors.As(err, &refusal) {
-		return nil, retryable(err)
-	}
-	return r, err
-}
-
-// retryable gives a failure of the bus its code.
-func retryable(err error) error {
-	switch {
-	case errors.Is(err, bus.ErrNotFound):
-		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "%w", err)
-	case errors.Is(err, bus.ErrConflict):
-		return schema.Errorf(callv1.Code_CODE_CONFLICT, "%w", err)
-	case errors.Is(err, bus.ErrInvalid), errors.Is(err, bus.ErrTooLarge):
-		return schema.Errorf(callv1.Code_CODE_INVALID, "%w", err)
-	case errors.Is(err, bus.ErrFull):
-		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "%w", err)
-	}
-	return schema.Errorf(callv1.Code_CODE_RETRY, "%w", err)
 }

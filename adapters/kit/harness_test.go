@@ -89,7 +89,7 @@ func (a *steered) delivers(f func(ctx context.Context, e *callv1.Event) error) {
 
 func shortLimits() kit.Limits {
 	return kit.Limits{
-		AcceptRetryFor: 300 * time.Millisecond, TryTimeout: 60 * time.Millisecond,
+		AcceptRetryFor: 300 * time.Millisecond, TryTimeout: 60 * time.Millisecond, AskTimeout: 100 * time.Millisecond,
 		DeliverTimeout: 200 * time.Millisecond, DrainTimeout: time.Second,
 		GiveUpFor: 5 * time.Second, StartTimeout: time.Second,
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/schema"
-	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // host runs one adapter over the bus. It implements Host.
@@ -109,31 +108,6 @@ func (h *host) waitIdle(timeout time.Duration) bool {
 			return false
 		}
 	}
-}
-
-// Authenticate implements Host.
-func (h *host) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
-	r, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Authenticate{
-		Authenticate: &callv1.Authenticate{Credentials: c, Kind: h.spec.Kind},
-	}})
-	switch {
-	case err != nil:
-		return nil, err
-	case r.GetPrincipal().GetSubscriber() == "":
-		return nil, schema.Errorf(callv1.Code_CODE_INTERNAL, "the directory named nobody")
-	}
-	return r.GetPrincipal(), nil
-}
-
-// ServesDomain implements Host.
-func (h *host) ServesDomain(ctx context.Context, domain string) (bool, error) {
-	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{
-		Domain: &callv1.Domain{Name: domain},
-	}})
-	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // Resolve implements Host.

@@ -14,6 +14,9 @@ import (
 const (
 	firstBackoff = 20 * time.Millisecond
 	lastBackoff  = time.Second
+	// shortestTry is what is left at least of the window when a command is sent:
+	// less would make its outcome unknown for no gain.
+	shortestTry = 5 * time.Millisecond
 	// maxRedirects is how often a command follows its leg to another call.
 	maxRedirects = 4
 )
@@ -56,11 +59,11 @@ func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration
 	}
 }
 
-// errNotSent: the context had ended before anything was sent.
+// errNotSent: the time was over before anything was sent.
 var errNotSent = schema.Errorf(callv1.Code_CODE_RETRY, "not sent")
 
 func (h *host) try(ctx context.Context, c *callv1.Command, deadline time.Time) (*callv1.Reply, error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || time.Until(deadline) < shortestTry {
 		return nil, errNotSent
 	}
 	if end := time.Now().Add(h.limits.TryTimeout); end.Before(deadline) {

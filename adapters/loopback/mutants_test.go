@@ -383,7 +383,7 @@ func TestKitFailsMutants(t *testing.T) {
 			m := &mutation{end: make(chan struct{})}
 			mu.mutate(m)
 			h := harness(m)
-			h.Patience = 400 * time.Millisecond
+			h.Patience = 250 * time.Millisecond
 			r := newRecorder(t.Context(), "kit", mu.rule)
 			r.run(func(r kittest.T) { kittest.RunT(r, h) })
 			close(m.end)
@@ -394,23 +394,6 @@ func TestKitFailsMutants(t *testing.T) {
 				t.Log(f)
 			}
 		})
-	}
-}
-
-// TestKitRunsTheRulesOfMutants shows that a mutant that does nothing passes, so
-// that it is the mutation that fails.
-func TestKitRunsTheRulesOfMutants(t *testing.T) {
-	seen := map[string]bool{}
-	for _, mu := range mutants {
-		if seen[mu.rule] {
-			continue
-		}
-		seen[mu.rule] = true
-		r := newRecorder(t.Context(), "kit", mu.rule)
-		r.run(func(r kittest.T) { kittest.RunT(r, harness(&mutation{})) })
-		for _, f := range r.failures {
-			t.Error(f)
-		}
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
+// eventTimeout is how long the owner waits for an event's acknowledgement, which
+// is more than a Deliver may take.
+const eventTimeout = 4 * time.Second
+
 // line is one leg between a terminal and the scripted owner.
 type line struct {
 	k      *rig
@@ -146,7 +150,7 @@ func (l *line) send(body any) (*callv1.EventAck, error) {
 	if !ok {
 		e = l.event(body)
 	}
-	ctx, cancel := context.WithTimeout(l.k.t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(l.k.t.Context(), eventTimeout)
 	defer cancel()
 	return l.k.owner.bus.Event(ctx, l.term.GetKind(), l.term.GetNode(), e)
 }

@@ -1,0 +1,62 @@
+package kit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// Authenticate implements Host.
+func (h *host) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
+	r, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Authenticate{
+		Authenticate: &callv1.Authenticate{Credentials: c, Kind: h.spec.Kind},
+	}})
+	switch {
+	case err != nil:
+		return nil, err
+	case r.GetPrincipal().GetSubscriber() == "":
+		return nil, schema.Errorf(callv1.Code_CODE_INTERNAL, "the directory named nobody")
+	}
+	return r.GetPrincipal(), nil
+}
+
+// ServesDomain implements Host.
+func (h *host) ServesDomain(ctx context.Context, domain string) (bool, error) {
+	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{
+		Domain: &callv1.Domain{Name: domain},
+	}})
+	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ask puts a question to the directory; what the bus fails with is CODE_RETRY.
+func (h *host) ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.limits.AskTimeout)
+	defer cancel()
+	r, err := h.env.Bus.Ask(ctx, q)
+	var refusal *schema.Error
+	if err != nil && !errors.As(err, &refusal) {
+		return nil, retryable(err)
+	}
+	return r, err
+}
+
+// retryable gives a failure of the bus its code.
+func retryable(err error) error {
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
+		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "%w", err)
+	case errors.Is(err, bus.ErrConflict):
+		return schema.Errorf(callv1.Code_CODE_CONFLICT, "%w", err)
+	case errors.Is(err, bus.ErrInvalid), errors.Is(err, bus.ErrTooLarge):
+		return schema.Errorf(callv1.Code_CODE_INVALID, "%w", err)
+	case errors.Is(err, bus.ErrFull):
+		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "%w", err)
+	}
+	return schema.Errorf(callv1.Code_CODE_RETRY, "%w", err)
+}
