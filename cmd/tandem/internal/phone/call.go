@@ -19,6 +19,8 @@ const (
 	lineTimeout = 60 * time.Second
 	// sayTimeout is how long something may take to be sent.
 	sayTimeout = 2 * time.Second
+	// settleTimeout is how long the exchange may take to read a Bye.
+	settleTimeout = time.Second
 )
 
 // conversation is one call from its beginning to its end. One goroutine uses
@@ -237,9 +239,13 @@ func (c *conversation) sayAnswer() {
 	c.setup = time.NewTimer(mediaTimeout)
 }
 
-// hangUp ends the call by this side's doing.
+// hangUp ends the call by this side's doing. The exchange reads the Bye before
+// it sees the media go, or it might take that for the reason.
 func (c *conversation) hangUp(why Reason) {
 	c.send(byeMessage(c.box.id))
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	c.line.settle(ctx)
+	cancel()
 	c.end(why, "%s", map[Reason]string{
 		LocalHangUp: "hung up", Cancelled: "gave up", Rejected: "refused the call",
 		NoAnswer: "nobody answered", MediaFailed: "media did not connect, or was lost",

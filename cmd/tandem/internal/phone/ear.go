@@ -14,15 +14,17 @@ type ear struct {
 	pcm    []float32
 	window []float64 // samples of the present window
 	power  []float64 // summed over all windows
-	count  int
-	energy float64
+	count  int       // samples
+	energy float64   // of those
 }
 
 const (
 	// earRate suffices for tones up to 8 kHz at a third of the work of 48 kHz.
 	earRate = 16000
-	// earWindow gives bins of 3.9 Hz, and interpolation far better than that.
-	earWindow = 4096
+	// earWindow gives bins of 7.8 Hz, and interpolation far better than that.
+	earWindow = 2048
+	// earLeast is what must have been heard: 60 ms.
+	earLeast = earRate * 60 / 1000
 	// silence is the mean power under which there is nothing: -60 dBFS.
 	silence = 1e-6
 )
@@ -64,7 +66,7 @@ func (e *ear) transform() {
 	x := make([]complex128, earWindow)
 	for i, s := range e.window {
 		e.energy += s * s
-		hann := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/earWindow)
+		hann := 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(len(e.window)))
 		x[i] = complex(s*hann, 0)
 	}
 	fft(x)
@@ -72,13 +74,16 @@ func (e *ear) transform() {
 		a := cmplx.Abs(x[i])
 		e.power[i] += a * a
 	}
-	e.count++
+	e.count += len(e.window)
 }
 
 // tone gives the strongest frequency in Hz, rounded to a tenth; 0 for silence
 // or too little audio.
 func (e *ear) tone() float64 {
-	if e.count == 0 || e.energy/float64(e.count*earWindow) < silence {
+	if e.count == 0 && len(e.window) >= earLeast {
+		e.transform()
+	}
+	if e.count == 0 || e.energy/float64(e.count) < silence {
 		return 0
 	}
 	best := 2 // what lies below 8 Hz is no tone

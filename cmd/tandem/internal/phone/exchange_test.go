@@ -37,6 +37,7 @@ type exchange struct {
 
 // extension is a number's present stream, and what waits for the next.
 type extension struct {
+	ctx    context.Context
 	send   func(*message) error
 	hangUp context.CancelFunc
 	wait   []*message
@@ -93,7 +94,7 @@ func (x *exchange) serve(st grpc.BidiStreamingServer[message, message], single b
 		e = &extension{}
 		x.terms[number] = e
 	}
-	e.send, e.hangUp, e.single = st.Send, cancel, single
+	e.ctx, e.send, e.hangUp, e.single = ctx, st.Send, cancel, single
 	for _, m := range e.wait {
 		_ = st.Send(m)
 	}
@@ -119,7 +120,9 @@ func (x *exchange) serve(st grpc.BidiStreamingServer[message, message], single b
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e.send = nil
+	if e.ctx == ctx { // or the next stream is there already
+		e.send = nil
+	}
 	return err
 }
 

@@ -309,7 +309,7 @@ func (l *line) settle(ctx context.Context) {
 
 // close ends the registration, once what was said has been read.
 func (l *line) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	l.settle(ctx)
 	cancel()
 	l.mu.Lock()

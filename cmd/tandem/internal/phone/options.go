@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -80,11 +81,10 @@ func isLoopback(hostPort string) bool {
 func number(dialled string) (string, error) {
 	a, err := schema.ParseDialled(strings.TrimSpace(dialled), "")
 	if err != nil {
-		return "", schema.Invalid("address", "%q is no number that a WG2 terminal can dial: give it as +12025550199", dialled)
+		return "", fmt.Errorf("%q is no number that a WG2 terminal can dial: give it as +12025550199", dialled)
 	}
 	if !a.IsTel() {
-		return "", schema.Invalid("address",
-			"%s: a WG2 terminal can dial telephone numbers only; dial the number of that account instead", a)
+		return "", fmt.Errorf("%s: a WG2 terminal can dial telephone numbers only; dial the number of that account instead", a)
 	}
 	return a.E164(), nil
 }

@@ -182,7 +182,7 @@ func wantTone(t *testing.T, r Result, hz float64) {
 	if math.Abs(r.RxToneHz-hz) > 2 {
 		t.Errorf("heard %g Hz, want %g", r.RxToneHz, hz)
 	}
-	if r.RxPackets < 20 {
+	if r.RxPackets < 5 {
 		t.Errorf("heard %d packets", r.RxPackets)
 	}
 }
@@ -306,13 +306,17 @@ func TestReject(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	x := startExchange(t)
-	l := x.listen(t, ListenOptions{Count: 3, AnswerAfter: 300 * time.Millisecond})
+	l := x.listen(t, ListenOptions{Count: 1, AnswerAfter: time.Hour})
 	c := x.call(t, CallOptions{Duration: time.Hour})
 	c.stderr.waitFor(t, "ringing")
 	c.hangUp()
 	if got := c.ends(t, ExitRefused); got[0].Reason != Cancelled || got[0].State != Ringing {
 		t.Errorf("the caller that gave up: %+v", got)
 	}
+	if got := l.ends(t, ExitOK); len(got) != 1 || got[0].Reason != Cancelled {
+		t.Errorf("the called that was given up: %+v", got)
+	}
+	l = x.listen(t, ListenOptions{Count: 2})
 	c = x.call(t, CallOptions{Duration: time.Hour})
 	c.stderr.waitFor(t, "audio arrives")
 	c.hangUp()
@@ -326,7 +330,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("the caller whose peer left: %+v", got)
 	}
 	got := l.ends(t, ExitOK)
-	if len(got) != 3 || got[0].Reason != Cancelled || got[1].Reason != RemoteHangUp || got[2].Reason != LocalHangUp {
+	if len(got) != 2 || got[0].Reason != RemoteHangUp || got[1].Reason != LocalHangUp {
 		t.Errorf("the called: %+v", got)
 	}
 }

@@ -241,7 +241,9 @@ func TestRenegotiation(t *testing.T) {
 	l.stderr.waitFor(t, "renegotiated")
 
 	d := newCore(t, x)
+	x.mu.Lock()
 	d.id = c.id
+	x.mu.Unlock()
 	d.offer(x, same)
 	if third := d.answered(); fingerprint(third) == fingerprint(first) {
 		t.Error("another transport was answered by the old one")
@@ -270,8 +272,8 @@ func TestUnusableOffer(t *testing.T) {
 	if got := byeOf(t, c); got.GetBye() == nil {
 		t.Errorf("said %v", got)
 	}
-	c.id = newUUID()
 	x.mu.Lock()
+	c.id = newUUID()
 	x.say(two, offerMessage(c.id, "", one))
 	x.mu.Unlock()
 	byeOf(t, c)
