@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
 // deliveries sends a call's pending events, in order per leg, until they are
@@ -172,6 +173,11 @@ func (d *deliveries) run(q *delivery) {
 // deliver sends an event once; true when it need not be sent again.
 func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
 	s, t := d.a.p.s, l.GetTerminal()
+	over := l.GetState() == callv1.LegState_LEG_STATE_ENDED
+	if over {
+		t = s.standIn(l)
+		e = step.Readdress(e, t)
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, eventTimeout)
 	defer cancel()
 	ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
@@ -179,7 +185,7 @@ func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
 	switch {
 	case err != nil:
 		log.Debug("event not delivered", "error", err)
-		return l.GetState() == callv1.LegState_LEG_STATE_ENDED && !s.nodes.serves(t)
+		return over && !s.nodes.serves(t) && s.noneWillCome(l)
 	case ack.GetError() == nil:
 		return true
 	}
@@ -187,8 +193,8 @@ func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
 	case callv1.Code_CODE_RETRY:
 		return false
 	case callv1.Code_CODE_GONE:
-		if l.GetState() == callv1.LegState_LEG_STATE_ENDED {
-			return true
+		if over {
+			return s.noneWillCome(l)
 		}
 		log.Info("terminal gone")
 		d.a.legLost(l, "its node does not know the terminal")
@@ -200,6 +206,26 @@ func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
 		log.Warn("event refused", "code", schema.CodeName(ack.GetError().GetCode()), "error", ack.GetError().GetMessage())
 		return true
 	}
+}
+
+// standIn gives the terminal that hears of a leg's end: its own, or, if that is
+// gone and could have resumed, another of its subscriber and protocol.
+func (s *Service) standIn(l *callv1.Leg) *callv1.Terminal {
+	t := l.GetTerminal()
+	if !t.GetFeatures().GetResumes() || s.nodes.serves(t) && s.terminals.has(t) {
+		return t
+	}
+	for _, other := range s.terminals.of(t.GetSubscriber()) {
+		if other.GetKind() == t.GetKind() && s.nodes.serves(other) && step.CameAbout(other, l.GetEndedAt().AsTime()) {
+			return other
+		}
+	}
+	return t
+}
+
+// noneWillCome reports whether nobody is left to hear of a leg's end.
+func (s *Service) noneWillCome(l *callv1.Leg) bool {
+	return !l.GetTerminal().GetFeatures().GetResumes() || s.now().Sub(l.GetEndedAt().AsTime()) > s.cfg.Grace
 }
 
 // legLost has the call give up a leg whose terminal is gone.

@@ -59,6 +59,7 @@ func (a *actor) found(r bus.Record) error {
 	if step.Live(c) {
 		a.p.s.subs.add(a, c)
 		a.countLive()
+		a.p.s.goRun(func() { a.p.s.askMedia(a, c) })
 	} else {
 		a.p.s.subs.remove(a)
 		a.countOver()

@@ -53,16 +53,13 @@ func (p *partition) restore(r bus.Record) {
 	if step.Live(c) {
 		s.log.Info("call restored", "call", id, "state", step.StateName(c), "pending", len(c.GetPendingEvents()))
 		s.reconcile(a, c)
-		s.goRun(func() { s.askMedia(a, c) })
 	}
 	a.run()
 }
 
-// askMedia has the media node say how the legs of a restored call stand.
+// askMedia has the media node say how the legs of a call stand whose facts this
+// node may have missed.
 func (s *Service) askMedia(a *actor, c *callv1.CallRecord) {
-	if c.GetState() == callv1.CallState_CALL_STATE_RINGING {
-		return // nothing is connected yet; a leg that is gone shows at the answer
-	}
 	ctx, cancel := context.WithTimeout(s.ctx, commandBudget)
 	defer cancel()
 	for _, l := range c.GetLegs() {

@@ -92,6 +92,7 @@ func (t *txn) becomeAnswered() {
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, "")
 	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, "", t.in.Settings.MediaSetup)
 	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_DURATION, "", t.in.Settings.Duration)
+	t.establish()
 }
 
 // planHandOver has the media node take the other caller's offer too, and

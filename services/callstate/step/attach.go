@@ -1,6 +1,8 @@
 package step
 
 import (
+	"time"
+
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -19,9 +21,35 @@ func (t *txn) canTakeUp(target *callv1.Terminal, l *callv1.Leg) bool {
 			return false // it is in this call already
 		}
 	}
-	losing := kindOf(t.in.Command) == legFailed && t.leg == l
 	restarted := target.GetNode() == old.GetNode() && target.GetInstance() != old.GetInstance()
-	return l.GetLost() || losing || restarted
+	switch losing := kindOf(t.in.Command) == legFailed && t.leg == l; {
+	case losing:
+		return CameAbout(target, t.in.Now)
+	case l.GetLost():
+		return CameAbout(target, t.lostAt(l))
+	}
+	return restarted
+}
+
+// noticedWithin is how long after a terminal's loss it may be noticed: its node
+// must be missed first.
+const noticedWithin = 15 * time.Second
+
+// CameAbout reports whether a terminal was attached about the time at which
+// another was found lost, or later: one that was there before is another device
+// of the subscriber, which does not know the call.
+func CameAbout(target *callv1.Terminal, lost time.Time) bool {
+	return target.GetAttachedAt().AsTime().After(lost.Add(-noticedWithin))
+}
+
+// lostAt is when a lost leg was found lost.
+func (t *txn) lostAt(l *callv1.Leg) time.Time {
+	for _, d := range t.call.GetDeadlines() {
+		if d.GetKind() == callv1.DeadlineKind_DEADLINE_KIND_LOST && d.GetLegId() == l.GetId() {
+			return d.GetAt().AsTime().Add(-t.in.Settings.Grace)
+		}
+	}
+	return t.in.Now
 }
 
 // takeUp gives a leg, and the events that wait for it, to another terminal.
@@ -30,14 +58,18 @@ func (t *txn) takeUp(target *callv1.Terminal, l *callv1.Leg) {
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, l.GetId())
 	for i, e := range t.call.GetPendingEvents() {
 		if e.GetLegId() == l.GetId() {
-			t.call.PendingEvents[i] = readdress(e, target)
+			t.call.PendingEvents[i] = Readdress(e, target)
 		}
 	}
 	t.note(label(l), tandem, "back", l.GetId(), "took its leg up on a new connection")
 }
 
-// readdress copies an event for another terminal; events are never changed.
-func readdress(e *callv1.Event, target *callv1.Terminal) *callv1.Event {
+// Readdress gives an event for another terminal, in a copy: events are never
+// changed.
+func Readdress(e *callv1.Event, target *callv1.Terminal) *callv1.Event {
+	if e.GetTerminalId() == target.GetId() {
+		return e
+	}
 	return &callv1.Event{
 		CallId: e.CallId, LegId: e.LegId, Number: e.Number, Ref: e.Ref, At: e.At, Body: e.Body,
 		MediaNode: e.MediaNode, Subscriber: e.Subscriber, TerminalId: target.GetId(),

@@ -6,7 +6,8 @@ import (
 
 // connectLeg notes that a leg's media is up; when both are, the call is
 // established. One leg alone decides nothing and is not committed: the media
-// node says it again after a crash.
+// node says it again after a crash. A called leg may connect before its answer
+// is committed.
 func connectLeg(t *txn) {
 	l := t.leg
 	if l == nil || !live(l) || l.GetMediaConnected() || l.GetMediaRevision() != t.in.Command.GetMediaConnected().GetRevision() {
@@ -15,6 +16,12 @@ func connectLeg(t *txn) {
 	t.changed = true
 	l.MediaConnected = true
 	t.note("media "+t.call.GetMediaNode(), tandem, "media connected", l.GetId(), label(l))
+	t.establish()
+}
+
+// establish makes an answered call whose legs are all connected an established
+// one.
+func (t *txn) establish() {
 	if t.call.GetState() != answered {
 		return
 	}

@@ -65,7 +65,7 @@ var table = [...]row{
 	{legFailed, established, nil, failAnswered},
 	{legFailed, ended, nil, nothing},
 
-	{mediaConnected, alerting, nil, nothing},
+	{mediaConnected, alerting, nil, connectLeg},
 	{mediaConnected, answered, nil, connectLeg},
 	{mediaConnected, established, nil, connectLeg},
 	{mediaConnected, ended, nil, nothing},

@@ -217,6 +217,34 @@ func TestALostTerminalThatStaysAwayEndsItsLeg(t *testing.T) {
 	checkInvariants(t, w.call)
 }
 
+// TestAnotherDeviceDoesNotInheritALeg: only a terminal that came about the time
+// of the loss, or later, takes a lost leg up.
+func TestAnotherDeviceDoesNotInheritALeg(t *testing.T) {
+	w := newWorld(t)
+	caller, other := terminal("a1", "grpcpipe", "alice", true), terminal("a2", "grpcpipe", "alice", true)
+	w.targets = []*callv1.Terminal{bob1}
+	w.mustOK(w.send(from(caller), offerFrom(caller)))
+	w.now = w.now.Add(30 * time.Second)
+	w.targets = []*callv1.Terminal{other}
+	w.mustOK(w.send(from(caller), failedOn(1, "alice", lost)))
+	w.own(attachedTerminal(other))
+	if l := w.call.GetLegs()[0]; !l.GetLost() || l.GetTerminal().GetId() != "a1" {
+		t.Errorf("leg %v", l)
+	}
+}
+
+// TestMediaThatConnectsBeforeTheAnswerIsCommittedCounts: the called leg's media
+// can be up before the owner has committed its answer.
+func TestMediaThatConnectsBeforeTheAnswerIsCommittedCounts(t *testing.T) {
+	w := ringing(t)
+	w.mustOK(w.send(media, connectedOn(2)))
+	w.mustOK(w.send(from(bob1), answerOn(2, "bob")))
+	w.mustOK(w.send(media, connectedOn(1)))
+	if w.call.GetState() != callv1.CallState_CALL_STATE_ESTABLISHED || w.story(1) != "answered established" {
+		t.Errorf("%v, caller got %q", w.call.GetState(), w.story(1))
+	}
+}
+
 func TestGlareAnswersBothOffers(t *testing.T) {
 	w := ringing(t)
 	loser := key.CallID("bob", "test", "2")

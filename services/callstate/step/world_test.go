@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -26,7 +28,7 @@ var key = schema.NewIDKey([]byte("test"))
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		t: t, now: start,
 		settings: step.Settings{
 			Ring: time.Minute, MediaSetup: 30 * time.Second, Grace: 20 * time.Second,
 			Duration: time.Hour, Forks: 4, Ladder: 64,
@@ -38,13 +40,16 @@ func newWorld(t *testing.T) *world {
 func terminal(id, kind, subscriber string, resumes bool) *callv1.Terminal {
 	return &callv1.Terminal{
 		Id: id, Kind: kind, Node: kind + "1", Instance: "i1", Subscriber: subscriber, Rings: true,
-		Features: &callv1.Features{Resumes: resumes},
+		Features: &callv1.Features{Resumes: resumes}, AttachedAt: timestamppb.New(start),
 	}
 }
 
 func party(s string) *callv1.Party {
 	return &callv1.Party{Subscriber: s, Addresses: []string{"sip:" + s + "@demo.test"}}
 }
+
+// start is when every test begins and every terminal was attached.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 var callID = key.CallID("alice", "test", "1")
 

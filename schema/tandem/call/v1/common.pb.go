@@ -12,6 +12,7 @@ package callv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -535,7 +536,10 @@ type Terminal struct {
 	// What this terminal can do.
 	Features *Features `protobuf:"bytes,6,opt,name=features,proto3" json:"features,omitempty"`
 	// Incoming calls ring here. False for a terminal that only places calls.
-	Rings         bool `protobuf:"varint,7,opt,name=rings,proto3" json:"rings,omitempty"`
+	Rings bool `protobuf:"varint,7,opt,name=rings,proto3" json:"rings,omitempty"`
+	// When it was attached. A lost leg is only given to a terminal that came
+	// about then or later: another of the subscriber's would not know the call.
+	AttachedAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=attached_at,json=attachedAt,proto3" json:"attached_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -617,6 +621,13 @@ func (x *Terminal) GetRings() bool {
 		return x.Rings
 	}
 	return false
+}
+
+func (x *Terminal) GetAttachedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AttachedAt
+	}
+	return nil
 }
 
 // Credentials are what a peer presented. They travel to the directory only.
@@ -876,7 +887,7 @@ var File_tandem_call_v1_common_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x1btandem/call/v1/common.proto\x12\x0etandem.call.v1\"a\n" +
+	"\x1btandem/call/v1/common.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n" +
 	"\x05Error\x12(\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x14.tandem.call.v1.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
@@ -896,7 +907,7 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\"2\n" +
 	"\bIdentity\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04node\x18\x02 \x01(\tR\x04node\"\xca\x01\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\"\x87\x02\n" +
 	"\bTerminal\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
@@ -906,7 +917,9 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"subscriber\x18\x05 \x01(\tR\n" +
 	"subscriber\x124\n" +
 	"\bfeatures\x18\x06 \x01(\v2\x18.tandem.call.v1.FeaturesR\bfeatures\x12\x14\n" +
-	"\x05rings\x18\a \x01(\bR\x05rings\"q\n" +
+	"\x05rings\x18\a \x01(\bR\x05rings\x12;\n" +
+	"\vattached_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"attachedAt\"q\n" +
 	"\vCredentials\x12'\n" +
 	"\x03ha1\x18\x01 \x01(\v2\x13.tandem.call.v1.HA1H\x00R\x03ha1\x120\n" +
 	"\x06bearer\x18\x02 \x01(\v2\x16.tandem.call.v1.BearerH\x00R\x06bearerB\a\n" +
@@ -977,29 +990,31 @@ func file_tandem_call_v1_common_proto_rawDescGZIP() []byte {
 var file_tandem_call_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_tandem_call_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_tandem_call_v1_common_proto_goTypes = []any{
-	(Reason)(0),         // 0: tandem.call.v1.Reason
-	(Code)(0),           // 1: tandem.call.v1.Code
-	(*Error)(nil),       // 2: tandem.call.v1.Error
-	(*Features)(nil),    // 3: tandem.call.v1.Features
-	(*Party)(nil),       // 4: tandem.call.v1.Party
-	(*Identity)(nil),    // 5: tandem.call.v1.Identity
-	(*Terminal)(nil),    // 6: tandem.call.v1.Terminal
-	(*Credentials)(nil), // 7: tandem.call.v1.Credentials
-	(*HA1)(nil),         // 8: tandem.call.v1.HA1
-	(*Bearer)(nil),      // 9: tandem.call.v1.Bearer
-	(*Principal)(nil),   // 10: tandem.call.v1.Principal
+	(Reason)(0),                   // 0: tandem.call.v1.Reason
+	(Code)(0),                     // 1: tandem.call.v1.Code
+	(*Error)(nil),                 // 2: tandem.call.v1.Error
+	(*Features)(nil),              // 3: tandem.call.v1.Features
+	(*Party)(nil),                 // 4: tandem.call.v1.Party
+	(*Identity)(nil),              // 5: tandem.call.v1.Identity
+	(*Terminal)(nil),              // 6: tandem.call.v1.Terminal
+	(*Credentials)(nil),           // 7: tandem.call.v1.Credentials
+	(*HA1)(nil),                   // 8: tandem.call.v1.HA1
+	(*Bearer)(nil),                // 9: tandem.call.v1.Bearer
+	(*Principal)(nil),             // 10: tandem.call.v1.Principal
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_tandem_call_v1_common_proto_depIdxs = []int32{
-	1, // 0: tandem.call.v1.Error.code:type_name -> tandem.call.v1.Code
-	3, // 1: tandem.call.v1.Terminal.features:type_name -> tandem.call.v1.Features
-	8, // 2: tandem.call.v1.Credentials.ha1:type_name -> tandem.call.v1.HA1
-	9, // 3: tandem.call.v1.Credentials.bearer:type_name -> tandem.call.v1.Bearer
-	4, // 4: tandem.call.v1.Principal.party:type_name -> tandem.call.v1.Party
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	1,  // 0: tandem.call.v1.Error.code:type_name -> tandem.call.v1.Code
+	3,  // 1: tandem.call.v1.Terminal.features:type_name -> tandem.call.v1.Features
+	11, // 2: tandem.call.v1.Terminal.attached_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: tandem.call.v1.Credentials.ha1:type_name -> tandem.call.v1.HA1
+	9,  // 4: tandem.call.v1.Credentials.bearer:type_name -> tandem.call.v1.Bearer
+	4,  // 5: tandem.call.v1.Principal.party:type_name -> tandem.call.v1.Party
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_common_proto_init() }
