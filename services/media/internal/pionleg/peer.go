@@ -76,7 +76,10 @@ func (p *peer) TakeOffer(text string) error {
 	}
 	p.snap.Store(&snapshot{offer: d, session: old.session})
 	p.mu.Lock()
-	p.taken, p.early = len(d.Transport.Candidates), nil
+	if old.offer != nil {
+		p.early = nil // they were the replaced offer's
+	}
+	p.taken = len(d.Transport.Candidates) + len(p.early)
 	p.mu.Unlock()
 	return nil
 }
