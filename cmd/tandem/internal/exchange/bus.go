@@ -84,8 +84,10 @@ func (x *Exchange) onBus(ctx context.Context, kind string, run func(b *bus.Bus) 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	b, err := bus.New(conn, kind, x.cfg.Node)
+	// Roles of this process reach each other without the broker.
+	d := x.local.Wrap(conn)
+	defer func() { _ = d.Close() }()
+	b, err := bus.New(d, kind, x.cfg.Node)
 	if err != nil {
 		return fmt.Errorf("bus identity: %w", err)
 	}

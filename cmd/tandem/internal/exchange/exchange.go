@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus/localbus"
 	"github.com/tandem-rtc/tandem/bus/natsbus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/admin"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
@@ -39,6 +40,7 @@ type Exchange struct {
 	status  *roles.Status
 	nats    *embednats.Server // set once the role nats is ready
 	conn    *natsbus.Conn     // the operator's; set once the bus is reached
+	local   *localbus.Router
 	key     schema.IDKey
 	echo    string // the echo terminal's token
 
@@ -60,7 +62,7 @@ type Options struct {
 func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 	x := &Exchange{
 		cfg: cfg, log: opts.Log, status: &roles.Status{},
-		metrics: metrics.New(opts.Version), addresses: map[string]string{},
+		metrics: metrics.New(opts.Version), addresses: map[string]string{}, local: localbus.NewRouter(),
 	}
 	defer func() {
 		if err != nil {
