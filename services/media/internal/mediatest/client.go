@@ -73,6 +73,9 @@ func New(o Options) (*Client, error) {
 		if err := webrtc.RegisterDefaultInterceptors(engine, registry); err != nil {
 			return nil, err
 		}
+		if err := webrtc.ConfigureTWCCHeaderExtensionSender(engine, registry); err != nil {
+			return nil, err
+		}
 	}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.SetIncludeLoopbackCandidate(true)
