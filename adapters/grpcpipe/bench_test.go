@@ -10,12 +10,18 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/membus"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // idleClients, set in the environment, turns the test binary into a process
@@ -76,7 +82,8 @@ func (bareServer) MultiPipe(st stream) error {
 }
 
 // BenchmarkIdleMultiPipe measures the memory of one idle MultiPipe on its own
-// connection, beside bare grpc-go's in the same run.
+// connection, with its share of the adapter's host and of the bus in memory,
+// beside bare grpc-go's in the same run.
 func BenchmarkIdleMultiPipe(b *testing.B) {
 	const n = 1000
 	for b.Loop() {
@@ -90,12 +97,64 @@ func BenchmarkIdleMultiPipe(b *testing.B) {
 		floor := perStream(b, ln.Addr().String(), n)
 		bare.Stop()
 
-		h := newFakeHost()
-		s := serve(b, h)
-		got := perStream(b, s.addr, n)
+		addr, stop := serveOnBus(b)
+		got := perStream(b, addr, n)
+		stop()
 		b.ReportMetric(got, "B/stream")
 		b.ReportMetric(floor, "floor-B/stream")
 		b.ReportMetric(got/floor, "x-floor")
+	}
+}
+
+// serveOnBus runs the adapter as it runs in an exchange: in a host, on the bus
+// in memory, with a directory that knows every number.
+func serveOnBus(b *testing.B) (addr string, stop func()) {
+	b.Helper()
+	broker := membus.NewServer()
+	identity := func(kind, node string) *bus.Bus {
+		x, err := bus.New(broker.Connect(), kind, node)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return x
+	}
+	_, err := identity("directory", "d1").ServeDirectory(
+		func(_ *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
+			number := q.GetAuthenticate().GetCredentials().GetBearer().GetMsisdn()
+			respond(&callv1.DirectoryReply{Principal: &callv1.Principal{Subscriber: number[1:], Party: &callv1.Party{
+				Subscriber: number[1:], Addresses: []string{"tel:" + number, "sip:u" + number[1:] + "@example.com"}, DisplayName: number,
+			}}})
+		})
+	if err != nil {
+		b.Fatal(err)
+	}
+	me := identity(Kind, "n1")
+	cfg := Defaults()
+	cfg.Listen = "127.0.0.1:0"
+	var a *Adapter
+	spec := Spec()
+	spec.New = func(_ kit.Config, h kit.Host) (kit.Adapter, error) {
+		a = New(cfg, h)
+		return a, nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- kit.Run(ctx, spec, cfg, kit.Env{
+			Bus: me, Terminals: bus.NewTerminals(me), Nodes: bus.NewNodes(me, time.Second, 3*time.Second),
+			Key: schema.NewIDKey([]byte("bench")),
+		}, func() { close(ready) })
+	}()
+	select {
+	case <-ready:
+	case err := <-done:
+		b.Fatal(err)
+	}
+	return a.Addr(ctx).String(), func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
 	}
 }
 

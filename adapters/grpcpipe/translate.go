@@ -16,11 +16,11 @@ import (
 func fromEvent(callID string, e *callv1.Event) *message {
 	switch body := e.GetBody().(type) {
 	case *callv1.Event_Incoming:
-		return wireOffer(callID, body.Incoming.GetSdp(), msisdn(body.Incoming.GetCaller()))
+		return wireOffer(callID, withoutRTCP(body.Incoming.GetSdp()), msisdn(body.Incoming.GetCaller()))
 	case *callv1.Event_Alerting:
 		return wireRinging(callID)
 	case *callv1.Event_Answered:
-		return wireAnswer(callID, body.Answered.GetSdp())
+		return wireAnswer(callID, withoutRTCP(body.Answered.GetSdp()))
 	case *callv1.Event_Ended:
 		return wireBye(callID)
 	}

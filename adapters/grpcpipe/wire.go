@@ -1,6 +1,8 @@
 package grpcpipe
 
 import (
+	"strings"
+
 	commonv0 "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/common/v0"
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 )
@@ -18,6 +20,21 @@ const (
 	errInvalidID = wgtwo.Error_INVALID_CALL_ID
 	errRateLimit = wgtwo.Error_RATE_LIMIT_HIT
 )
+
+// withoutRTCP leaves "a=rtcp:" (RFC 3605) out of a description for a terminal:
+// a known client trips on it, and with rtcp-mux it says nothing.
+func withoutRTCP(sdp string) string {
+	if !strings.Contains(sdp, "a=rtcp:") {
+		return sdp
+	}
+	var b strings.Builder
+	for line := range strings.Lines(sdp) {
+		if !strings.HasPrefix(line, "a=rtcp:") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
 
 func wireOffer(callID, sdp, e164 string) *message {
 	o := &wgtwo.Offer{Sdp: sdp}

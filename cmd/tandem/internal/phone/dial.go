@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type stream = grpc.BidiStreamingClient[message, message]
 
 // dial makes the connection; nothing is sent before a stream is opened.
 func (c *Connection) dial() (*grpc.ClientConn, error) {
+	if _, _, err := net.SplitHostPort(c.Server); err != nil {
+		return nil, fmt.Errorf("phone: the server must be HOST:PORT: %w", err)
+	}
 	creds := insecure.NewCredentials()
 	if c.secure() {
 		cfg := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -44,7 +44,7 @@ type extension struct {
 	single bool
 }
 
-func startExchange(t *testing.T) *exchange {
+func startExchange(t *testing.T, opts ...grpc.ServerOption) *exchange {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -54,7 +54,7 @@ func startExchange(t *testing.T) *exchange {
 		addr: ln.Addr().String(), opened: make(chan string, 64),
 		terms: make(map[string]*extension), calls: make(map[string][2]string),
 	}
-	srv := grpc.NewServer()
+	srv := grpc.NewServer(opts...)
 	wgtwo.RegisterWebTerminalServiceServer(srv, x)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()

@@ -3,11 +3,19 @@ package phone
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"math"
+	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +24,8 @@ import (
 	"time"
 
 	"github.com/thesyncim/gopus/container/ogg"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 )
@@ -398,6 +408,7 @@ func TestErrors(t *testing.T) {
 		"Unauthenticated": {Connection: bad},
 		"none.pem":        {Connection: nowhere},
 		"50 to 8000":      noTone,
+		"HOST:PORT":       {Connection: Connection{Server: "nowhere", Token: "demo"}},
 		"numbers only":    {Address: "bob@demo.test"},
 		"+12025550199":    {Address: "bob"},
 	} {
@@ -419,6 +430,39 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%q is not in %q", want, h.stderr)
 		}
 	}
+}
+
+// Over TLS the phone trusts whom it is told to, and nobody else.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x := startExchange(t, grpc.Creds(credentials.NewServerTLSFromCert(&tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})))
+	trusting := x.connection(one, false)
+	trusting.CA = ca
+	if got := x.call(t, CallOptions{Connection: trusting}).ends(t, ExitRefused); got[0].Reason != Refused {
+		t.Errorf("over TLS: %+v", got)
+	}
+	wary := x.connection(one, false)
+	wary.TLS = true
+	h := x.call(t, CallOptions{Connection: wary})
+	h.stderr.waitFor(t, "certificate")
+	h.hangUp()
+	h.ends(t, ExitError)
 }
 
 // An Ogg file that holds nothing to play is said to be so.
