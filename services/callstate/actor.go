@@ -208,6 +208,7 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 				CommandId: j.command.GetId(), CallId: a.id, LegId: j.command.GetLegId(), Error: schema.ToProto(err),
 			}
 		}
+		in.Now = a.p.s.now() // the media node's part took its time
 		out := step.Step(in)
 		if !out.Commit {
 			if out.Call != in.Call {

@@ -249,6 +249,41 @@ func TestALostNodeLosesItsTerminals(t *testing.T) {
 	}
 }
 
+// TestAStrangersCommandIsRefusedOnTheBus: whoever sends, the subject says who it
+// is; a command for another's leg or another's call finds no such call.
+func TestAStrangersCommandIsRefusedOnTheBus(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a, stranger := r.startAdapter("loopback", "n1"), r.startAdapter("loopback", "n2")
+	other := r.startAdapter("grpcpipe", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	in := a.event(bob, "incoming", isIncoming)
+	before := record(t, a.b, placed.GetCallId())
+	for name, send := range map[string]func() *callv1.Reply{
+		"from another node": func() *callv1.Reply {
+			return r.send(stranger.b, command(bob, in.GetCallId(), in.GetLegId(), &callv1.HangUp{}))
+		},
+		"from another adapter": func() *callv1.Reply {
+			return r.send(other.b, command(bob, in.GetCallId(), in.GetLegId(), &callv1.HangUp{}))
+		},
+		"for another subscriber's leg": func() *callv1.Reply {
+			return r.send(a.b, command(alice, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+		},
+		"under another adapter's name": func() *callv1.Reply {
+			c := a.offer(alice, "2", "sip:bob@demo.test") // says loopback/n1
+			return r.send(stranger.b, c)
+		},
+	} {
+		if reply := send(); reply.GetError() == nil {
+			t.Errorf("%s: %v", name, reply)
+		}
+	}
+	if after := record(t, a.b, placed.GetCallId()); !proto.Equal(before, after) {
+		t.Errorf("the call changed: %v", after)
+	}
+}
+
 func TestCommandsThatDoNotFitTheirSubject(t *testing.T) {
 	r := newRig(t)
 	r.startCallState(nil)
