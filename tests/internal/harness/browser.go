@@ -93,6 +93,7 @@ func (b *Browser) Kill(t testing.TB) {
 	process := chromedp.FromContext(b.ctx).Browser.Process()
 	if process == nil {
 		t.Fatal("the browser has no process of its own")
+		return
 	}
 	// Stopped processes start no others and react to nothing.
 	_ = syscall.Kill(process.Pid, syscall.SIGSTOP)
