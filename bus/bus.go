@@ -12,6 +12,9 @@ import (
 
 // Bus is a driver seen by one identity: everything it sends carries that kind
 // and node in its subject.
+//
+// A message that was sent, or came, is never changed: within one process sender
+// and receiver may hold the same value.
 type Bus struct {
 	d    Driver
 	kind string
@@ -41,8 +44,7 @@ func (b *Bus) Records() Records { return b.d.Records() }
 // Command sends a command to the owner of its call, once, and waits for the
 // reply until ctx ends. ErrNoResponders: nobody owns the partition now.
 func (b *Bus) Command(ctx context.Context, c *callv1.Command) (*callv1.Reply, error) {
-	r := &callv1.Reply{}
-	return r, b.request(ctx, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, r)
+	return request(ctx, b, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, &callv1.Reply{})
 }
 
 // ServeCommands serves a partition's commands. h must not block; from is what
@@ -52,9 +54,9 @@ func (b *Bus) ServeCommands(partition uint32,
 ) (Subscription, error) {
 	return b.d.Serve(schema.CommandFilter(partition), "", func(m Msg) {
 		kind, node, ok := schema.SenderOf(m.Subject)
-		c := &callv1.Command{}
 		respond := responder[*callv1.Reply](m)
-		if err := proto.Unmarshal(m.Data, c); err != nil || !ok {
+		c, readable := read(m, &callv1.Command{})
+		if !readable || !ok {
 			respond(&callv1.Reply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable command"}})
 			return
 		}
@@ -65,16 +67,15 @@ func (b *Bus) ServeCommands(partition uint32,
 // Event sends an event to the adapter node of its leg, once, and waits for the
 // acknowledgement until ctx ends.
 func (b *Bus) Event(ctx context.Context, kind, node string, e *callv1.Event) (*callv1.EventAck, error) {
-	a := &callv1.EventAck{}
-	return a, b.request(ctx, schema.EventSubject(kind, node, e.GetLegId()), e, a)
+	return request(ctx, b, schema.EventSubject(kind, node, e.GetLegId()), e, &callv1.EventAck{})
 }
 
 // ServeEvents serves the events for this identity. h must not block.
 func (b *Bus) ServeEvents(h func(e *callv1.Event, respond func(*callv1.EventAck))) (Subscription, error) {
 	return b.d.Serve(schema.EventFilter(b.kind, b.node), "", func(m Msg) {
-		e := &callv1.Event{}
 		respond := responder[*callv1.EventAck](m)
-		if err := proto.Unmarshal(m.Data, e); err != nil || e.GetLegId() != schema.LastToken(m.Subject) {
+		e, readable := read(m, &callv1.Event{})
+		if !readable || e.GetLegId() != schema.LastToken(m.Subject) {
 			respond(&callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable event"}})
 			return
 		}
@@ -105,16 +106,15 @@ func (b *Bus) ServeSignals(h func(from *callv1.Identity, s *callv1.Signal)) (Sub
 
 // Media sends a media command to a media node, once, and waits for the reply.
 func (b *Bus) Media(ctx context.Context, mediaNode string, c *callv1.MediaCommand) (*callv1.MediaReply, error) {
-	r := &callv1.MediaReply{}
-	return r, b.request(ctx, schema.MediaSubject(mediaNode, c.GetCallId()), c, r)
+	return request(ctx, b, schema.MediaSubject(mediaNode, c.GetCallId()), c, &callv1.MediaReply{})
 }
 
 // ServeMedia serves the media commands for this media node. h must not block.
 func (b *Bus) ServeMedia(h func(c *callv1.MediaCommand, respond func(*callv1.MediaReply))) (Subscription, error) {
 	return b.d.Serve(schema.MediaFilter(b.node), "", func(m Msg) {
-		c := &callv1.MediaCommand{}
 		respond := responder[*callv1.MediaReply](m)
-		if err := proto.Unmarshal(m.Data, c); err != nil || c.GetCallId() != schema.LastToken(m.Subject) {
+		c, readable := read(m, &callv1.MediaCommand{})
+		if !readable || c.GetCallId() != schema.LastToken(m.Subject) {
 			respond(&callv1.MediaReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable media command"}})
 			return
 		}
@@ -125,8 +125,8 @@ func (b *Bus) ServeMedia(h func(c *callv1.MediaCommand, respond func(*callv1.Med
 // Ask puts a question to the directory, once, and waits for the reply. A reply
 // with an error is returned as a *schema.Error.
 func (b *Bus) Ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
-	r := &callv1.DirectoryReply{}
-	if err := b.request(ctx, schema.DirectorySubject(b.kind, b.node), q, r); err != nil {
+	r, err := request(ctx, b, schema.DirectorySubject(b.kind, b.node), q, &callv1.DirectoryReply{})
+	if err != nil {
 		return nil, err
 	}
 	return r, schema.FromProto(r.GetError())
@@ -139,9 +139,9 @@ func (b *Bus) ServeDirectory(
 ) (Subscription, error) {
 	return b.d.Serve(schema.DirectoryFilter, "directory", func(m Msg) {
 		kind, node, ok := schema.SenderOf(m.Subject)
-		q := &callv1.DirectoryRequest{}
 		respond := responder[*callv1.DirectoryReply](m)
-		if err := proto.Unmarshal(m.Data, q); err != nil || !ok {
+		q, readable := read(m, &callv1.DirectoryRequest{})
+		if !readable || !ok {
 			respond(&callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable question"}})
 			return
 		}
@@ -149,22 +149,44 @@ func (b *Bus) ServeDirectory(
 	})
 }
 
-func (b *Bus) request(ctx context.Context, subject string, q, r proto.Message) error {
+// request asks and gives the answer: r, or, from a server in the same process,
+// its own value.
+func request[R proto.Message](ctx context.Context, b *Bus, subject string, q proto.Message, r R) (R, error) {
+	if d, ok := b.d.(Shortcut); ok {
+		answer, served, err := d.RequestValue(ctx, subject, q)
+		if err != nil {
+			return r, fmt.Errorf("bus: %s: %w", subject, err)
+		}
+		if direct, ok := answer.(R); served && ok {
+			return direct, nil
+		}
+	}
 	data, err := proto.Marshal(q)
 	if err != nil {
-		return fmt.Errorf("bus: %s: %w", subject, err)
+		return r, fmt.Errorf("bus: %s: %w", subject, err)
 	}
 	answer, err := b.d.Request(ctx, subject, data)
 	if err != nil {
-		return fmt.Errorf("bus: %s: %w", subject, err)
+		return r, fmt.Errorf("bus: %s: %w", subject, err)
 	}
 	if err := proto.Unmarshal(answer, r); err != nil {
-		return fmt.Errorf("bus: answer on %s: %w", subject, err)
+		return r, fmt.Errorf("bus: answer on %s: %w", subject, err)
 	}
-	return nil
+	return r, nil
+}
+
+// read gives a message's content, and whether it could be read.
+func read[Q proto.Message](m Msg, q Q) (Q, bool) {
+	if direct, ok := m.Value.(Q); ok {
+		return direct, true
+	}
+	return q, m.Value == nil && proto.Unmarshal(m.Data, q) == nil
 }
 
 func responder[R proto.Message](m Msg) func(R) {
+	if m.RespondValue != nil {
+		return func(r R) { m.RespondValue(r) }
+	}
 	return func(r R) {
 		data, err := proto.Marshal(r)
 		if err != nil { // only invalid UTF-8 can do this; the asker times out

@@ -28,6 +28,10 @@ var (
 type Msg struct {
 	Subject string
 	Data    []byte
+	// Value is set instead of Data, and RespondValue instead of Respond, when the
+	// request came by a Shortcut: a message that neither side may change.
+	Value        any
+	RespondValue func(any)
 	// Respond answers a request; it does nothing for a publication. It does not
 	// block and may be called once, from any goroutine, also after the handler
 	// returned.
@@ -63,6 +67,15 @@ type Driver interface {
 	OnReconnect(f func()) (cancel func())
 	// Close ends all subscriptions and requests. Idempotent.
 	Close() error
+}
+
+// Shortcut is a driver that can hand a request to a server in the same process
+// as it is, without putting it into bytes.
+type Shortcut interface {
+	// RequestValue is Request for a message as a Go value, which nobody may change
+	// afterwards; the same holds for the answer. served is false if no server in
+	// this process takes the subject; then nothing happened.
+	RequestValue(ctx context.Context, subject string, value any) (answer any, served bool, err error)
 }
 
 // Record is a stored record.

@@ -71,7 +71,15 @@ func (h *host) try(ctx context.Context, c *callv1.Command, deadline time.Time) (
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	return h.env.Bus.Command(ctx, c)
+	return h.env.Bus.Command(ctx, sent(c))
+}
+
+// sent is the command as it goes out: what was sent is never changed, and a
+// later try may be for another call.
+func sent(c *callv1.Command) *callv1.Command {
+	return &callv1.Command{
+		Id: c.Id, CallId: c.CallId, LegId: c.LegId, Principal: c.Principal, SentAt: c.SentAt, Body: c.Body,
+	}
 }
 
 // backoff is the pause after a try, counted from 0: it doubles, with jitter, so

@@ -2,6 +2,7 @@ package localbus
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -64,11 +65,19 @@ func (s *server) handle(m bus.Msg) {
 	}
 }
 
-// try handles a request at once, unless the handler is busy: then the broker's
-// queue is where to wait, so that a handler that blocks holds up nobody here.
+// patience is how often a busy handler is given the processor before its
+// message takes the long way: handlers are short.
+const patience = 16
+
+// try handles a request at once, unless the handler stays busy: then the
+// broker's queue is where to wait, so that a handler that blocks holds up nobody
+// here.
 func (s *server) try(m bus.Msg) bool {
-	if !s.mu.TryLock() {
-		return false
+	for n := 0; !s.mu.TryLock(); n++ {
+		if n == patience {
+			return false
+		}
+		runtime.Gosched()
 	}
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -124,34 +133,71 @@ func (c *conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 	if s == nil || len(data) > bus.MaxPayload {
 		return c.Driver.Request(ctx, subject, data)
 	}
-	select {
-	case <-c.closed:
-		return nil, bus.ErrClosed
-	case <-ctx.Done():
-		return nil, bus.ContextError(ctx)
-	default:
+	a := newAnswer[[]byte]()
+	handled, err := c.hand(ctx, s, bus.Msg{Subject: subject, Data: data, Respond: a.give})
+	if err != nil {
+		return nil, err
 	}
-	answer := make(chan []byte, 1)
-	var answered atomic.Bool
-	if !s.try(bus.Msg{Subject: subject, Data: data, Respond: func(a []byte) {
-		if answered.CompareAndSwap(false, true) {
-			answer <- a
-		}
-	}}) {
+	if !handled {
 		return c.Driver.Request(ctx, subject, data)
 	}
+	return a.wait(ctx, c)
+}
+
+// RequestValue implements bus.Shortcut.
+func (c *conn) RequestValue(ctx context.Context, subject string, value any) (answer any, served bool, err error) {
+	s := c.router.find(subject)
+	if s == nil {
+		return nil, false, nil
+	}
+	a := newAnswer[any]()
+	handled, err := c.hand(ctx, s, bus.Msg{Subject: subject, Value: value, RespondValue: a.give})
+	if err != nil || !handled {
+		return nil, false, err
+	}
+	answer, err = a.wait(ctx, c)
+	return answer, err == nil, err
+}
+
+// hand gives a message to a server at once; false if that is busy.
+func (c *conn) hand(ctx context.Context, s *server, m bus.Msg) (bool, error) {
 	select {
-	case a := <-answer:
-		return a, nil
+	case <-c.closed:
+		return false, bus.ErrClosed
+	case <-ctx.Done():
+		return false, bus.ContextError(ctx)
+	default:
+		return s.try(m), nil
+	}
+}
+
+// answer is the place for one answer; the first counts.
+type answer[T any] struct {
+	given atomic.Bool
+	c     chan T
+}
+
+func newAnswer[T any]() *answer[T] { return &answer[T]{c: make(chan T, 1)} }
+
+func (a *answer[T]) give(v T) {
+	if a.given.CompareAndSwap(false, true) {
+		a.c <- v
+	}
+}
+
+func (a *answer[T]) wait(ctx context.Context, c *conn) (v T, err error) {
+	select {
+	case v = <-a.c:
+		return v, nil
 	default:
 	}
 	select {
-	case a := <-answer:
-		return a, nil
+	case v = <-a.c:
+		return v, nil
 	case <-ctx.Done():
-		return nil, bus.ContextError(ctx)
+		return v, bus.ContextError(ctx)
 	case <-c.closed:
-		return nil, bus.ErrClosed
+		return v, bus.ErrClosed
 	}
 }
 

@@ -130,6 +130,12 @@ func (k *kv) put(ctx context.Context, key string, value []byte, h nats.Header) (
 
 // LastRevision implements bus.KV.
 func (k *kv) LastRevision(ctx context.Context) (uint64, error) {
+	// The last message is the last write and cheaper to ask for than the stream's
+	// state, unless it has expired.
+	m, err := k.conn.last(ctx, k.stream, ">")
+	if !errors.Is(err, bus.ErrNotFound) {
+		return m.Seq, err
+	}
 	ctx, cancel := k.conn.deadline(ctx)
 	defer cancel()
 	info, err := k.stream.state(ctx)
