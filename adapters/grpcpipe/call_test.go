@@ -24,6 +24,7 @@ func place(t *testing.T, s *server, p *pipe, id string) *callv1.Command {
 // deliver sends an event and wants it delivered.
 func (s *server) deliver(t *testing.T, p *pipe, leg string, number uint64, e *callv1.Event) {
 	t.Helper()
+	s.host.release(leg)
 	if err := s.a.Deliver(t.Context(), event(p.terminal, leg, number, e)); err != nil {
 		t.Fatalf("Deliver: %v", err)
 	}
@@ -198,6 +199,9 @@ func TestOfferRefused(t *testing.T) {
 				leg := place(t, s, p, uuid1).GetLegId()
 				p.hears(want + " id=" + uuid1)
 				s.deliver(t, p, leg, 1, endedEvent(callv1.Reason_REASON_INTERNAL))
+				if multi && code == callv1.Code_CODE_CONFLICT {
+					p.hears("bye id=" + uuid1) // it was there
+				}
 				p.send(wireBye(uuid1))
 				if multi {
 					p.hears("error INVALID_CALL_ID id=" + uuid1)

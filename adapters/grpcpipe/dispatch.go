@@ -56,6 +56,8 @@ func (s *session) offer(id string, o *wgtwo.Offer) *message {
 			// An id that this exchange made never makes a new call, be it another
 			// account's or that of a call long over.
 			return wireError(id, errInvalidID)
+		case s.a.elsewhere(leg, s):
+			return wireError(id, errInvalidID) // the call of another terminal of this subscriber
 		}
 		ref.ID, c.leg = id, leg
 	}
@@ -89,6 +91,15 @@ func (s *session) offered(c *call, r *callv1.Reply, err error) *message {
 		}
 		s.bind(c, r.GetLegId())
 		return nil
+	}
+	if s.multi && schema.CodeOf(err) == callv1.Code_CODE_CONFLICT {
+		// The call is there: the terminal came back and repeats its Offer. The
+		// call goes on.
+		if c.known = true; gaveUp {
+			return nil
+		}
+		s.bind(c, c.leg)
+		return wireError(c.id, errTryAgain)
 	}
 	s.finish(c)
 	if gaveUp {

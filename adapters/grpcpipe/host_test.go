@@ -38,7 +38,7 @@ type fakeHost struct {
 	n        int
 	asked    *callv1.Bearer
 	counts   map[string]int
-	refs     map[string]string // leg -> reference
+	held     map[string]chan struct{} // leg -> closed once its Offer's ack has returned
 	terminal map[string]*callv1.Terminal
 }
 
@@ -51,7 +51,7 @@ func newFakeHost() *fakeHost {
 		denied:   schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "no"),
 		drain:    patience,
 		counts:   make(map[string]int),
-		refs:     make(map[string]string),
+		held:     make(map[string]chan struct{}),
 		terminal: make(map[string]*callv1.Terminal),
 	}
 }
@@ -103,8 +103,10 @@ func (h *fakeHost) Accept(_ context.Context, c *callv1.Command, ref kit.Ref, ack
 		}
 		c.LegId, _ = h.Resolve(c.GetPrincipal(), ref)
 		o.Ref = ref.ID
+		held := make(chan struct{})
+		defer close(held)
 		h.mu.Lock()
-		h.refs[c.LegId] = ref.ID
+		h.held[c.LegId] = held
 		h.mu.Unlock()
 	}
 	c.CallId, _, _ = schema.SplitLegID(c.GetLegId())
@@ -150,6 +152,16 @@ func (h *fakeHost) Count(name string, n int) {
 func (h *fakeHost) command(t *testing.T) *callv1.Command {
 	t.Helper()
 	return receive(t, h.commands, "a command")
+}
+
+// release waits until a leg's events are no longer held back, as a host does.
+func (h *fakeHost) release(leg string) {
+	h.mu.Lock()
+	held := h.held[leg]
+	h.mu.Unlock()
+	if held != nil {
+		<-held
+	}
 }
 
 // incomingLeg makes the leg id of a call that arrives.

@@ -41,7 +41,9 @@ const (
 //	REJECTED                 Bye              UNKNOWN          UNKNOWN
 //	any other                Bye              Bye              UNKNOWN
 //
-// An id that the stream has not seen before is "no such call" wherever the table
+// CONFLICT to an Offer of a MultiPipe says that the call is there already, from
+// an earlier stream: it is kept, and TRY_AGAIN says no more than that the Offer
+// was not taken. An id that the stream has not seen before is "no such call" wherever the table
 // says Bye. A Bye is never refused once its call was known here: for the terminal the
 // call is over, and the host sees to it that it is.
 func refuseOffer(code callv1.Code) refusal {

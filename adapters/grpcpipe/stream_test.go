@@ -203,6 +203,42 @@ func TestMultiPipeComesBack(t *testing.T) {
 	p.hears("bye id=" + called)
 }
 
+// A terminal that came back and does not know whether its Offer arrived repeats
+// it: the call that is there goes on.
+func TestOfferRepeatedAfterLoss(t *testing.T) {
+	h := newFakeHost()
+	placed := false
+	h.owner = func(c *callv1.Command) (*callv1.Reply, error) {
+		if c.GetOffer() != nil && placed {
+			return nil, schema.Errorf(callv1.Code_CODE_CONFLICT, "the call exists")
+		}
+		placed = true
+		return nil, nil
+	}
+	s := serve(t, h)
+	p := s.signIn(t, true, alice)
+	leg := place(t, s, p, uuid1).GetLegId()
+	p.cancel()
+	receive(t, h.detached, "the detach")
+
+	p = s.signIn(t, true, alice)
+	place(t, s, p, uuid1)
+	p.hears("error TRY_AGAIN id=" + uuid1)
+	back := event(p.terminal, leg, 2, answered("v=0 a"))
+	back.Ref = uuid1
+	if err := s.a.Deliver(t.Context(), back); err != nil {
+		t.Fatal(err)
+	}
+	p.hears("answer v=0 a id=" + uuid1)
+	q := s.signIn(t, true, alice)
+	q.send(wireOffer(uuid1, "v=0", "+"+bob)) // another terminal of hers
+	q.hears("error INVALID_CALL_ID id=" + uuid1)
+	p.send(wireBye(uuid1))
+	if c := h.command(t); c.GetHangUp() == nil || c.GetLegId() != leg {
+		t.Fatalf("bye became %v", c)
+	}
+}
+
 // What a client lets pile up costs it its stream, and nobody else anything.
 func TestSlowReader(t *testing.T) {
 	s := serve(t, newFakeHost(), func(c *Config) { c.WriteTimeout = 50 * time.Millisecond })
