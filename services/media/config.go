@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/tandem-rtc/tandem/services/media/internal/pionleg"
@@ -72,8 +73,11 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s: must not be negative", name)
 		}
 	}
-	if known := sdp.DefaultCodecs(); len(c.Codecs) > len(known) {
-		return fmt.Errorf("codecs: more than there are: %q", known)
+	known := sdp.DefaultCodecs()
+	for _, name := range c.Codecs {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("codecs: %q is none of %q", name, known)
+		}
 	}
 	return nil
 }

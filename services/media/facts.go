@@ -47,8 +47,7 @@ func (f *facts) tell(c *callv1.Command) {
 	c.Id, c.LegId, c.SentAt = schema.NewID(), f.m.id, timestamppb.Now()
 	f.queue = append(f.queue, c)
 	if !f.running {
-		f.running = true
-		f.m.s.wg.Go(f.run)
+		f.running = f.m.s.background(f.run)
 	}
 }
 

@@ -43,6 +43,7 @@ type Service struct {
 	legs     map[string]*member
 	waiting  *waiting
 	draining bool
+	closed   bool
 
 	joinMu sync.Mutex
 	joints map[string]*joint // by leg id, twice each
@@ -188,9 +189,21 @@ func (s *Service) Close() {
 		s.dispose(m)
 	}
 	s.waiting.stop()
+	s.closed = true
 	s.mu.Unlock()
 	s.wg.Wait()
 	if err := s.engine.Close(); err != nil {
 		s.log.Debug("closing the media port", "error", err)
 	}
+}
+
+// background runs f unless the node is closed; Close waits for it.
+func (s *Service) background(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.wg.Go(f)
+	return true
 }
