@@ -6,7 +6,7 @@ import (
 )
 
 // trickle hands candidates on. Clients give a call up when a trickle gets an
-// error, so for a session that lives it never does.
+// error, so for a session that there is, or was a moment ago, it never does.
 func (p *peer) trickle(transaction string, r *sessionTrickle) {
 	body := &callv1.Signal_Candidates{Candidates: canonicalCandidates(r.candidates)}
 	s, state := p.session(r.session)
@@ -14,11 +14,9 @@ func (p *peer) trickle(transaction string, r *sessionTrickle) {
 	case s == nil:
 		p.signalClaim(transaction, r.session, func(g *callv1.Signal) { g.Body = body })
 		return
-	case state == terminated:
-		p.send(failure{transaction, "Session " + printable(r.session) + " is terminated"})
-		return
+	case state != terminated:
+		p.signal(s, &callv1.Signal{Body: body})
 	}
-	p.signal(s, &callv1.Signal{Body: body})
 	p.send(ack{transaction})
 }
 
