@@ -58,7 +58,11 @@ func (c *Conn) last(ctx context.Context, s *stream, subject string) (stored, err
 		if err := s.ensure(ctx); err != nil {
 			return stored{}, err
 		}
-		answer, err := c.Request(ctx, "$JS.API.STREAM.MSG.GET."+s.cfg.Name, query)
+		var answer []byte
+		err := repeat(ctx, func(ctx context.Context) (err error) {
+			answer, err = c.Request(ctx, "$JS.API.STREAM.MSG.GET."+s.cfg.Name, query)
+			return err
+		})
 		if errors.Is(err, bus.ErrNoResponders) {
 			return stored{}, fmt.Errorf("%w: JetStream does not answer", bus.ErrUnavailable)
 		}

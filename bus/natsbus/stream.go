@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -58,7 +59,7 @@ func (s *stream) ensure(ctx context.Context) error {
 	if s.known.Load() {
 		return nil
 	}
-	err := s.apply(ctx)
+	err := repeat(ctx, s.apply)
 	if err == nil {
 		s.known.Store(true)
 		return nil
@@ -101,19 +102,40 @@ func (s *stream) state(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*j
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
-	str, err := s.conn.js.Stream(ctx, s.cfg.Name)
-	if err == nil && len(opts) == 0 {
-		return str.CachedInfo(), nil
-	}
 	var info *jetstream.StreamInfo
-	if err == nil {
-		info, err = str.Info(ctx, opts...)
-	}
+	err := repeat(ctx, func(ctx context.Context) error {
+		str, err := s.conn.js.Stream(ctx, s.cfg.Name)
+		if err != nil {
+			return err //nolint:wrapcheck // translated below
+		}
+		info = str.CachedInfo()
+		if len(opts) > 0 {
+			info, err = str.Info(ctx, opts...)
+		}
+		return err
+	})
 	if err != nil {
 		s.forget()
 		return nil, s.conn.apiError(ctx, err)
 	}
 	return info, nil
+}
+
+// attempt is how long a question waits for its answer before it is put again.
+const attempt = 2 * time.Second
+
+// repeat puts a question again while no answer comes: a cluster without a leader
+// drops questions instead of refusing them.
+func repeat(ctx context.Context, f func(context.Context) error) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, attempt)
+		err := f(once)
+		unanswered := once.Err() != nil
+		cancel()
+		if err == nil || !unanswered || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // apiError makes a bus error of one of the jetstream package's.

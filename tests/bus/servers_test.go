@@ -71,15 +71,22 @@ func newEmbedded(t testing.TB) *embedded {
 }
 
 func (e *embedded) start() {
+	e.t.Helper()
+	e.begin()
+	if !e.current().ReadyForConnections(20 * time.Second) {
+		e.t.Fatal("the embedded server does not start")
+	}
+}
+
+// begin starts without waiting: a member of a cluster waits for the others.
+func (e *embedded) begin() {
+	e.t.Helper()
 	opts := e.opts
 	s, err := server.NewServer(&opts)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
-		e.t.Fatal("the embedded server does not start")
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.s = s
