@@ -51,6 +51,24 @@ func (f *facts) tell(c *callv1.Command) {
 	}
 }
 
+// leaving is how long a terminal's hang-up may take to arrive after the terminal
+// closed its media. It says more than that the media is gone: told at once,
+// calls that were hung up would end as failed.
+const leaving = time.Second
+
+// tellLater queues a fact after a while, unless the leg has ended by then.
+func (f *facts) tellLater(wait time.Duration, c *callv1.Command) {
+	f.m.s.background(func() {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			f.tell(c)
+		case <-f.life.Done():
+		}
+	})
+}
+
 func (f *facts) run() {
 	for {
 		f.mu.Lock()

@@ -97,16 +97,21 @@ func (i *instance) Connected() {
 }
 
 // Failed implements leg.Events.
-func (i *instance) Failed(reason string) {
+func (i *instance) Failed(reason string, left bool) {
 	if i.replaced.Load() {
 		return
 	}
 	m := i.m
 	m.s.metrics.Count(MetricFailed, 1)
 	m.s.log.Info("leg lost its media", "call", m.s.callOf(m), "leg", m.id, "reason", reason)
-	m.facts.tell(&callv1.Command{Body: &callv1.Command_MediaFailed{
+	lost := &callv1.Command{Body: &callv1.Command_MediaFailed{
 		MediaFailed: &callv1.MediaFailed{Revision: m.revision.Load(), Detail: reason},
-	}})
+	}}
+	if left {
+		m.facts.tellLater(leaving, lost)
+		return
+	}
+	m.facts.tell(lost)
 }
 
 func (s *Service) callOf(m *member) string {

@@ -82,8 +82,9 @@ type Sink interface {
 type Events interface {
 	// Connected: ICE and DTLS are up. At most once.
 	Connected()
-	// Failed: the transport is down for good. At most once.
-	Failed(reason string)
+	// Failed: the transport is down for good. left says that the terminal closed
+	// it (DTLS close_notify), as one does that hangs up. At most once.
+	Failed(reason string, left bool)
 }
 
 // Stats counts a leg's traffic.

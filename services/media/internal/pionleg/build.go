@@ -54,9 +54,9 @@ func (p *peer) build(s *sdp.Session) (*webrtc.PeerConnection, *media, error) {
 		case webrtc.PeerConnectionStateConnected:
 			p.up()
 		case webrtc.PeerConnectionStateFailed:
-			p.fail("no connection: ICE " + pc.ICEConnectionState().String())
+			p.fail("no connection: ICE "+pc.ICEConnectionState().String(), false)
 		case webrtc.PeerConnectionStateClosed:
-			p.fail("DTLS closed by the terminal")
+			p.fail("DTLS closed by the terminal", true)
 		}
 	})
 	for _, i := range m.inner {
@@ -124,7 +124,7 @@ func (p *peer) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteClos
 		return b
 	}
 	if int(p.sources.Add(1)) == p.e.cfg.Streams+1 {
-		p.fail("the terminal uses too many sources")
+		p.fail("the terminal uses too many sources", false)
 		go p.abandon()
 	}
 	return b

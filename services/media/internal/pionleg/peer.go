@@ -296,14 +296,14 @@ func (p *peer) up() {
 	})
 }
 
-func (p *peer) fail(reason string) {
+func (p *peer) fail(reason string, left bool) {
 	p.failOnce.Do(func() {
 		p.connected.Store(false)
 		p.mu.Lock()
 		closed := p.closed
 		p.mu.Unlock()
 		if !closed {
-			p.events.Failed(reason)
+			p.events.Failed(reason, left)
 		}
 	})
 }
