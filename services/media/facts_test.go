@@ -114,6 +114,21 @@ func TestLostMediaIsReported(t *testing.T) {
 			t.Errorf("report %v", reply)
 		}
 	})
+	t.Run("DTLS closed by a terminal that hangs up", func(t *testing.T) {
+		r := newRig(t)
+		c := newCall()
+		o := mediatest.Options{Audio: "audio/opus"}
+		a, b := client(t, o), client(t, o)
+		r.connect(c, a, b)
+		a.Close()
+		until(t, "the node sees it", func() bool { return !r.must(c, opReport(c.leg(1)))[0].GetConnected() })
+		r.must(c, opRelease(c.leg(1)), opRelease(c.leg(2)))
+		select {
+		case f := <-r.facts:
+			t.Errorf("the hang-up was there in time: %v", f)
+		case <-time.After(leaving + 200*time.Millisecond):
+		}
+	})
 	t.Run("silence", func(t *testing.T) {
 		r := newRig(t, func(c *Config) {
 			c.Disconnected, c.Failed, c.KeepAlive = 100*time.Millisecond, 100*time.Millisecond, 30*time.Millisecond
