@@ -2,7 +2,9 @@ package signaling_test
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,7 +54,13 @@ func BenchmarkEstablishedCall(b *testing.B) {
 	benchmarkCalls(b, x, 64)
 }
 
+// gcPercent is what "tandem serve" sets.
+const gcPercent = 400
+
 func benchmarkCalls(b *testing.B, x *line.Exchange, inFlight int) {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
 	callers := x.Attach("caller")
 	x.Attach("called")
 	calls(x, callers, inFlight, inFlight*4) // warm up
@@ -96,22 +104,27 @@ func calls(x *line.Exchange, callers []*callv1.Terminal, inFlight, n int) []time
 	return delays
 }
 
+// patience bounds one call.
+const patience = 30 * time.Second
+
 // call makes one call on pair i.
 func call(x *line.Exchange, i int, caller *callv1.Terminal) time.Duration {
 	from, to := x.Calling[i], x.Called[i]
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
 	began := time.Now()
 	placed := make(chan *callv1.Reply, 1)
 	go func() { placed <- x.Accept(caller.GetSubscriber(), "", line.Offer(i, caller)) }()
-	in := x.Next(to, func(e *callv1.Event) bool { return e.GetIncoming() != nil })
+	in := x.NextBefore(limit.C, to, func(e *callv1.Event) bool { return e.GetIncoming() != nil })
 	delay := time.Since(began)
 	leg, calling := in.GetLegId(), (<-placed).GetLegId()
 	called := in.GetSubscriber()
 	x.Accept(called, leg, &callv1.Command{Body: &callv1.Command_Ringing{Ringing: &callv1.Ringing{}}})
-	x.Next(from, func(e *callv1.Event) bool { return e.GetAlerting() != nil })
+	x.NextBefore(limit.C, from, func(e *callv1.Event) bool { return e.GetAlerting() != nil })
 	x.Accept(called, leg, &callv1.Command{Body: &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: line.SDP()}}})
-	x.Next(from, func(e *callv1.Event) bool { return e.GetAnswered() != nil })
+	x.NextBefore(limit.C, from, func(e *callv1.Event) bool { return e.GetAnswered() != nil })
 	x.Accept(caller.GetSubscriber(), calling, &callv1.Command{Body: &callv1.Command_HangUp{HangUp: &callv1.HangUp{}}})
-	x.Next(to, func(e *callv1.Event) bool { return e.GetEnded() != nil })
+	x.NextBefore(limit.C, to, func(e *callv1.Event) bool { return e.GetEnded() != nil })
 	return delay
 }
 

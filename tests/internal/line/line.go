@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,11 +65,13 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 
 // Deliver implements kit.Adapter.
 func (a *adapter) Deliver(ctx context.Context, e *callv1.Event) error {
-	var n int
-	to := &a.x.Called
-	if _, err := fmt.Sscanf(e.GetSubscriber(), "caller%d", &n); err == nil {
-		to = &a.x.Calling
-	} else if _, err := fmt.Sscanf(e.GetSubscriber(), "called%d", &n); err != nil {
+	to := a.x.Called[:]
+	number, isCalled := strings.CutPrefix(e.GetSubscriber(), "called")
+	if !isCalled {
+		number, to = strings.TrimPrefix(e.GetSubscriber(), "caller"), a.x.Calling[:]
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n >= Pairs {
 		return schema.Errorf(callv1.Code_CODE_GONE, "nobody")
 	}
 	select {
@@ -80,12 +83,12 @@ func (a *adapter) Deliver(ctx context.Context, e *callv1.Event) error {
 }
 
 // SDP is a description of the size of a browser's audio offer.
-func SDP() string {
-	return "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 127.0.0.1\r\n" +
-		"a=rtpmap:111 opus/48000/2\r\na=mid:0\r\na=sendrecv\r\na=setup:actpass\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\n" +
-		"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " + strings.Repeat("AB:", 31) + "AB\r\n" +
-		strings.Repeat("a=x-filler:a line as long as those that browsers send today\r\n", 16)
-}
+func SDP() string { return description }
+
+var description = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 127.0.0.1\r\n" +
+	"a=rtpmap:111 opus/48000/2\r\na=mid:0\r\na=sendrecv\r\na=setup:actpass\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\n" +
+	"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " + strings.Repeat("AB:", 31) + "AB\r\n" +
+	strings.Repeat("a=x-filler:a line as long as those that browsers send today\r\n", 16)
 
 // patience bounds every wait.
 const patience = 30 * time.Second
@@ -227,7 +230,7 @@ func (x *Exchange) AttachOne(side string, pair int) *callv1.Terminal {
 // Offer is the command with which a caller calls its pair's called subscriber.
 func Offer(pair int, caller *callv1.Terminal) *callv1.Command {
 	return &callv1.Command{Body: &callv1.Command_Offer{Offer: &callv1.Offer{
-		To: fmt.Sprintf("sip:called%d@line.test", pair), Sdp: SDP(), Terminal: caller,
+		To: "sip:called" + strconv.Itoa(pair) + "@line.test", Sdp: SDP(), Terminal: caller,
 		Caller: &callv1.Party{
 			Subscriber: caller.GetSubscriber(), Addresses: []string{"sip:" + caller.GetSubscriber() + "@line.test"},
 		},
@@ -252,6 +255,11 @@ func (x *Exchange) Accept(who, leg string, c *callv1.Command) *callv1.Reply {
 func (x *Exchange) Next(from <-chan *callv1.Event, fits func(*callv1.Event) bool) *callv1.Event {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
+	return x.NextBefore(limit.C, from, fits)
+}
+
+// NextBefore is Next with a limit for several events.
+func (x *Exchange) NextBefore(limit <-chan time.Time, from <-chan *callv1.Event, fits func(*callv1.Event) bool) *callv1.Event {
 	for {
 		select {
 		case e := <-from:
@@ -261,7 +269,7 @@ func (x *Exchange) Next(from <-chan *callv1.Event, fits func(*callv1.Event) bool
 			if e.GetEstablished() == nil {
 				x.tb.Errorf("out of turn: %v", e)
 			}
-		case <-limit.C:
+		case <-limit:
 			x.tb.Error("an event did not come")
 			runtime.Goexit()
 		}
