@@ -56,9 +56,9 @@ func (m *mux) start(nc *nats.Conn, cfg Config) error {
 func (m *mux) add() (*waiter, string, error) {
 	w := m.pool.Get().(*waiter) //nolint:forcetypeassert // nothing else is put in
 	m.mu.Lock()
-	if m.err != nil {
+	if err := m.err; err != nil {
 		m.mu.Unlock()
-		return nil, "", m.err
+		return nil, "", err
 	}
 	m.last++
 	w.token = m.last
