@@ -61,7 +61,7 @@ func RecordFilter(partition uint32) string {
 // AllRecordsFilter covers every record.
 const AllRecordsFilter = "call.v1.rec.*.*"
 
-// PairSubject holds the live calls between two subscribers:
+// PairSubject holds the unanswered calls between two subscribers:
 // call.v1.pair.<a>.<b>, tokens in lexical order.
 func PairSubject(a, b string) string {
 	a, b = token(a), token(b)

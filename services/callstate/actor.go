@@ -266,6 +266,9 @@ func (a *actor) committed(in step.Input, out step.Output) {
 		node, ops := out.Call.GetMediaNode(), out.After
 		s.goRun(func() { s.mediaAfter(node, a.id, in.Command.GetId(), in.Epoch, ops) })
 	}
+	if in.Call.GetState() == callv1.CallState_CALL_STATE_RINGING && in.Call.GetState() != out.Call.GetState() {
+		s.pairs.settled(out.Call)
+	}
 	a.count(in, out)
 	if step.Live(out.Call) {
 		s.subs.add(a, out.Call)

@@ -16,11 +16,11 @@ import (
 // commit writes the next record. again means that another writer was first:
 // what is in the journal has been read and the command must be tried on that.
 //
-// The pair's record is written before a call's first record and after its last,
-// so that it never misses a live call; it may name one that has just ended or
-// was never made, which its owner says to whoever asks. (One atomic batch would
-// say it more exactly, and costs a hundred times as much: the server makes a
-// store of its own on disk for each.)
+// The pair's record is written before a call's first record, so that it never
+// misses an unanswered call; it may name one that is answered, over, or was never
+// made, which its owner says to whoever asks. (One atomic batch would say it more
+// exactly, and costs a hundred times as much: the server makes a store of its own
+// on disk for each.)
 func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (again bool, err error) {
 	s := a.p.s
 	out.Call = step.WithoutDelivered(out.Call, a.deliveries.acked())
@@ -39,9 +39,6 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 	switch {
 	case err == nil:
 		a.adopt(out.Call, seqs[0])
-		if step.Live(in.Call) && !step.Live(out.Call) {
-			s.goRun(func() { s.unlist(out.Call) })
-		}
 		return false, nil
 	case errors.Is(err, bus.ErrConflict):
 		s.env.Metrics.Conflict()
@@ -62,7 +59,7 @@ func (a *actor) claim(ctx context.Context, c *callv1.CallRecord) (bool, error) {
 			return true, nil // by an earlier attempt at this offer
 		}
 	}
-	change, err := a.pair.with(c)
+	change, err := a.pair.with(c, s.claimTTL())
 	if err != nil {
 		return false, err
 	}
@@ -79,34 +76,10 @@ func (a *actor) claim(ctx context.Context, c *callv1.CallRecord) (bool, error) {
 	return false, err
 }
 
-// unlist takes a call that is over out of its pair's record. Should it not
-// succeed, the entry stays until the pair's next call clears it.
-func (s *Service) unlist(c *callv1.CallRecord) {
-	ctx, cancel := context.WithTimeout(s.ctx, commandBudget)
-	defer cancel()
-	subject := pairSubject(c)
-	for ctx.Err() == nil {
-		change, err := s.pairs.of(c).without(c)
-		if change == nil && err == nil {
-			if err = s.pairs.read(ctx, s.env.Bus.Records(), subject); err == nil {
-				if change, err = s.pairs.of(c).without(c); change == nil && err == nil {
-					return // not listed
-				}
-			}
-		}
-		if err == nil {
-			var seqs []uint64
-			if seqs, err = s.env.Bus.Records().Commit(ctx, change.write); err == nil {
-				s.pairs.store(change, seqs[0])
-				return
-			}
-		}
-		s.pairs.forget(subject)
-		if !errors.Is(err, bus.ErrConflict) {
-			s.log.Warn("pair's record not written", "call", c.GetId(), "error", err)
-			return
-		}
-	}
+// claimTTL is how long a pair's record is kept after a call was placed: as long
+// as it can ring, with time for another node to take its deadline over.
+func (s *Service) claimTTL() time.Duration {
+	return s.cfg.RingTimeout + s.cfg.LeaseTTL + commandBudget
 }
 
 // recordTTL is how long a record is kept: a call that is over is a CDR, one

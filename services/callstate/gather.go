@@ -120,6 +120,7 @@ func (a *actor) settleGlare(ctx context.Context, in *step.Input) (*callv1.Reply,
 			s.log.Warn("glare: the other call's owner did not answer", "call", a.id, "winner", winner, "error", err)
 			return nil, errTryAgain
 		}
+		a.pair = a.pair.without(winner) // answered, over, or never made
 	}
 	return nil, nil //nolint:nilnil // no glare
 }

@@ -14,8 +14,8 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// emptyPairTTL removes the record of a pair without live calls.
-const emptyPairTTL = 2 * time.Second
+// maxClaims bounds the record of a pair: beyond it, the oldest claim goes.
+const maxClaims = 32
 
 // maxCachedPairs bounds the cache; beyond it, it starts afresh.
 const maxCachedPairs = 20_000
@@ -30,7 +30,7 @@ type pairCache struct {
 type pairEntry struct {
 	record *callv1.PairRecord
 	seq    uint64
-	// expires is when an empty record disappears from the journal by itself.
+	// expires is when the record disappears from the journal by itself.
 	expires time.Time
 }
 
@@ -42,42 +42,38 @@ type pairChange struct {
 
 func newPairCache() *pairCache { return &pairCache{known: map[string]pairEntry{}} }
 
-// with gives the pair's record with a call listed.
-func (e pairEntry) with(c *callv1.CallRecord) (*pairChange, error) {
-	next := e.others(c)
-	next.Calls = append(next.Calls, &callv1.PairCall{CallId: c.GetId(), Caller: c.GetCaller().GetSubscriber()})
-	return e.change(c, next)
-}
-
-// without gives the pair's record without a call; nil if it is not listed.
-func (e pairEntry) without(c *callv1.CallRecord) (*pairChange, error) {
-	next := e.others(c)
-	if len(next.GetCalls()) == len(e.record.GetCalls()) {
-		return nil, nil //nolint:nilnil // no change is not an error
+// with gives the pair's record with a call listed, to be kept for ttl: longer
+// than the call can go unanswered. Claims are not taken back: an end or an answer
+// would cost a write of its own to say what the call's owner says to whoever asks.
+func (e pairEntry) with(c *callv1.CallRecord, ttl time.Duration) (*pairChange, error) {
+	listed := e.record.GetCalls()
+	if len(listed) >= maxClaims {
+		listed = listed[len(listed)-maxClaims+1:]
 	}
-	return e.change(c, next)
-}
-
-func (e pairEntry) others(c *callv1.CallRecord) *callv1.PairRecord {
-	next := &callv1.PairRecord{Subscribers: sorted(c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber())}
-	for _, listed := range e.record.GetCalls() {
-		if listed.GetCallId() != c.GetId() {
-			next.Calls = append(next.Calls, listed)
-		}
+	next := &callv1.PairRecord{
+		Subscribers: sorted(c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber()),
+		Calls: append(listed[:len(listed):len(listed)],
+			&callv1.PairCall{CallId: c.GetId(), Caller: c.GetCaller().GetSubscriber()}),
 	}
-	return next
-}
-
-func (e pairEntry) change(c *callv1.CallRecord, next *callv1.PairRecord) (*pairChange, error) {
-	w := bus.Write{Subject: pairSubject(c), Expect: e.seq}
-	var err error
-	if w.Data, err = proto.Marshal(next); err != nil {
+	data, err := proto.Marshal(next)
+	if err != nil {
 		return nil, err
 	}
-	if len(next.GetCalls()) == 0 {
-		w.TTL = emptyPairTTL
+	return &pairChange{write: bus.Write{Subject: pairSubject(c), Data: data, Expect: e.seq, TTL: ttl}, next: next}, nil
+}
+
+// without gives what is known of a pair once a call is known to claim nothing.
+func (e pairEntry) without(callID string) pairEntry {
+	var left []*callv1.PairCall
+	for _, listed := range e.record.GetCalls() {
+		if listed.GetCallId() != callID {
+			left = append(left, listed)
+		}
 	}
-	return &pairChange{write: w, next: next}, nil
+	if len(left) < len(e.record.GetCalls()) {
+		e.record = &callv1.PairRecord{Subscribers: e.record.GetSubscribers(), Calls: left}
+	}
+	return e
 }
 
 func pairSubject(c *callv1.CallRecord) string {
@@ -121,10 +117,7 @@ func (p *pairCache) read(ctx context.Context, records bus.Records, subject strin
 }
 
 func (p *pairCache) store(c *pairChange, seq uint64) pairEntry {
-	e := pairEntry{record: c.next, seq: seq}
-	if c.write.TTL > 0 {
-		e.expires = time.Now().Add(c.write.TTL)
-	}
+	e := pairEntry{record: c.next, seq: seq, expires: time.Now().Add(c.write.TTL)}
 	p.put(c.write.Subject, e)
 	return e
 }
@@ -144,13 +137,19 @@ func (p *pairCache) forget(subject string) {
 	delete(p.known, subject)
 }
 
-// of gives what is known of the pair of a call.
-func (p *pairCache) of(c *callv1.CallRecord) pairEntry {
-	e, _ := p.get(pairSubject(c))
-	return e
+// settled notes that a call claims nothing any more, so that the pair's next
+// call neither asks its owner nor lists it. Only this node knows: another learns
+// it by asking.
+func (p *pairCache) settled(c *callv1.CallRecord) {
+	subject := pairSubject(c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e, ok := p.known[subject]; ok {
+		p.known[subject] = e.without(c.GetId())
+	}
 }
 
-// opposite lists the live calls, latest first, that the called subscriber has
+// opposite lists the claims, latest first, that the called subscriber has
 // placed to the caller.
 func (e pairEntry) opposite(caller, callee string) []string {
 	var out []string

@@ -769,14 +769,15 @@ func (x *LadderEntry) GetDetail() string {
 	return ""
 }
 
-// PairRecord lists the live calls between two subscribers. It is the index of
-// a subscriber's calls and the claim that settles glare, in one record written
-// atomically with a call's first and last record.
+// PairRecord lists the calls between two subscribers that may be unanswered: the
+// claim that settles glare. It is written before a call's first record and expires
+// by itself once the last of them cannot be ringing any more; whether one still is,
+// its owner says.
 type PairRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The subscribers, in lexical order; equal for a call to oneself.
 	Subscribers []string `protobuf:"bytes,1,rep,name=subscribers,proto3" json:"subscribers,omitempty"`
-	// Live calls between them, oldest first.
+	// Calls between them, oldest first, at most 32.
 	Calls         []*PairCall `protobuf:"bytes,2,rep,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -826,7 +827,7 @@ func (x *PairRecord) GetCalls() []*PairCall {
 	return nil
 }
 
-// PairCall is one live call of a pair.
+// PairCall is one call of a pair.
 type PairCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The call.
