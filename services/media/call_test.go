@@ -3,6 +3,8 @@ package media
 import (
 	"testing"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/tandem-rtc/tandem/services/media/internal/mediatest"
 )
 
@@ -25,5 +27,28 @@ func TestCallForwardsAudioAndVideoBothWays(t *testing.T) {
 	closedIn(t, "callee's end", b.Gone())
 	if n := r.s.Legs(); n != 0 {
 		t.Errorf("%d legs left", n)
+	}
+}
+
+func TestCallInEachAudioCodec(t *testing.T) {
+	r := newRig(t)
+	for _, codec := range []webrtc.RTPCodecParameters{
+		{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/opus", ClockRate: 48000, Channels: 2}, PayloadType: 96},
+		{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/PCMU", ClockRate: 8000}, PayloadType: 0},
+		{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/PCMA", ClockRate: 8000}, PayloadType: 8},
+		{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/G722", ClockRate: 8000}, PayloadType: 9},
+		{RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/PCMU", ClockRate: 8000}, PayloadType: 118},
+	} {
+		t.Run(codec.MimeType, func(t *testing.T) {
+			o := mediatest.Options{Audio: codec.MimeType, Register: func(m *webrtc.MediaEngine) error {
+				return m.RegisterCodec(codec, webrtc.RTPCodecTypeAudio)
+			}}
+			a, b := client(t, o), client(t, o)
+			r.connect(newCall(), a, b)
+			send(t, a, "audio")
+			send(t, b, "audio")
+			until(t, "both hear", func() bool { return a.Audio.Load() > 5 && b.Audio.Load() > 5 })
+			drain(r.facts)
+		})
 	}
 }

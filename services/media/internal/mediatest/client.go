@@ -144,7 +144,11 @@ func (c *Client) add(o Options) error {
 
 // Add adds a track in a codec.
 func (c *Client) Add(id, mime string, direction webrtc.RTPTransceiverDirection) error {
-	t, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, id, "stream")
+	capability := webrtc.RTPCodecCapability{MimeType: mime}
+	if mime == webrtc.MimeTypeG722 {
+		capability.ClockRate = 8000 // pion knows no default
+	}
+	t, err := webrtc.NewTrackLocalStaticRTP(capability, id, "stream")
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // The private dialect between us and the PeerConnection. A codec is its payload
-// type and clock rate, named "x<payload type>", so that what is registered and
+// type and clock rate, named by its number, so that what is registered and
 // what the remote "says" always match exactly. Retransmission formats are codecs
 // like others; they are undone and made in this package.
 
@@ -80,9 +80,10 @@ func registerCodecs(m *webrtc.MediaEngine, s *sdp.Session, lines []int) error {
 }
 
 func registerCodec(m *webrtc.MediaEngine, kind webrtc.RTPCodecType, name string, pt uint8, clock uint32, fb []webrtc.RTCPFeedback) error {
+	format, clock := innerFormat(pt, clock)
 	err := m.RegisterCodec(webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: name + "/" + innerCodec(pt), ClockRate: clock, RTCPFeedback: fb,
+			MimeType: name + "/" + format, ClockRate: clock, RTCPFeedback: fb,
 		},
 		PayloadType: webrtc.PayloadType(pt),
 	}, kind)
@@ -92,7 +93,20 @@ func registerCodec(m *webrtc.MediaEngine, kind webrtc.RTPCodecType, name string,
 	return nil
 }
 
-func innerCodec(pt uint8) string { return "x" + strconv.Itoa(int(pt)) }
+// innerFormat names a payload type. pion takes RFC 3551's static types for what
+// they are there, whatever the description says.
+func innerFormat(pt uint8, clock uint32) (string, uint32) {
+	switch pt {
+	case 0:
+		return "PCMU", 8000
+	case 8:
+		return "PCMA", 8000
+	case 9:
+		return "G722", 8000
+	default:
+		return "x" + strconv.Itoa(int(pt)), clock
+	}
+}
 
 // remoteDescription is the terminal as the PeerConnection gets to know it.
 func remoteDescription(s *sdp.Session, lines []int) string {
@@ -137,7 +151,8 @@ func writeInnerCodecs(b *strings.Builder, l *sdp.SessionLine) {
 		fmt.Fprintf(b, "a=extmap:%d %s\r\n", id, sdp.ExtensionTransportCC)
 	}
 	for _, c := range l.Codecs {
-		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", c.PayloadType, innerCodec(c.PayloadType), c.ClockRate)
+		format, clock := innerFormat(c.PayloadType, c.ClockRate)
+		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", c.PayloadType, format, clock)
 		if c.Has(sdp.FeedbackNack) {
 			fmt.Fprintf(b, "a=rtcp-fb:%d nack\r\n", c.PayloadType)
 		}
@@ -145,7 +160,8 @@ func writeInnerCodecs(b *strings.Builder, l *sdp.SessionLine) {
 			fmt.Fprintf(b, "a=rtcp-fb:%d transport-cc\r\n", c.PayloadType)
 		}
 		if c.RTX != 0 {
-			fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", c.RTX, innerCodec(c.RTX), c.ClockRate)
+			format, clock = innerFormat(c.RTX, c.ClockRate)
+			fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", c.RTX, format, clock)
 		}
 	}
 }
