@@ -88,10 +88,10 @@ func (s *Session) Accept(answer *Description) (*Session, error) {
 	for i := range n.Lines {
 		l, a := &n.Lines[i], &answer.Lines[i]
 		if a.Kind != l.Kind {
-			return nil, fmt.Errorf("%w: line %d is %s for %s", ErrMismatch, i, a.Kind, l.Kind)
+			return nil, fmt.Errorf("%w: line %d is of another kind", ErrMismatch, i)
 		}
 		if a.MID != "" && a.MID != l.MID {
-			return nil, fmt.Errorf("%w: line %d has mid %q for %q", ErrMismatch, i, a.MID, l.MID)
+			return nil, fmt.Errorf("%w: line %d has another mid", ErrMismatch, i)
 		}
 		codecs := acceptedCodecs(l.Codecs, a.Codecs)
 		if l.Rejected || !a.Usable || !hasPrimary(codecs) {

@@ -2,7 +2,8 @@ package sdp
 
 import "errors"
 
-// Errors of this package. Act on them with errors.Is.
+// Errors of this package. Act on them with errors.Is. Their text holds nothing of
+// a description.
 var (
 	// ErrMalformed: the text is no session description that can be used at all.
 	ErrMalformed = errors.New("sdp: malformed description")

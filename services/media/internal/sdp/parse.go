@@ -50,7 +50,7 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	}
 	raw := &sdp.SessionDescription{}
 	if err := raw.UnmarshalString(text); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, ErrMalformed // the parser's own words quote the description
 	}
 	if len(raw.MediaDescriptions) > limits.Lines {
 		return nil, fmt.Errorf("%w: %d media lines", ErrTooLarge, len(raw.MediaDescriptions))
@@ -65,7 +65,7 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	for _, m := range raw.MediaDescriptions {
 		l := readLine(raw, m, session, limits)
 		if l.MID != "" && mids[l.MID] {
-			return nil, fmt.Errorf("%w: mid %q twice", ErrMalformed, l.MID)
+			return nil, fmt.Errorf("%w: a mid twice", ErrMalformed)
 		}
 		mids[l.MID] = true
 		l.rtcpMux = l.rtcpMux || answer
