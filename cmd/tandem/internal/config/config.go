@@ -63,7 +63,7 @@ type NATS struct {
 	Listen   string `yaml:"listen" doc:"Address and port on which the server inside takes other processes. Empty: it does not listen."`
 	Replicas int    `yaml:"replicas" doc:"Copies of everything stored, 1 to 5; more than 1 only with nats.url and as many servers."`
 	MaxBytes int64  `yaml:"max_bytes" doc:"Bytes that call records may take; from 80 % on new calls are refused. 0: no limit."`
-	Compress bool   `yaml:"compress" doc:"Compress stored call records (S2)."`
+	Compress bool   `yaml:"compress" doc:"Compress stored call records (S2): less disk for more CPU."`
 }
 
 // TLS is a client's and server's certificates.
@@ -91,7 +91,7 @@ func New(specs []kit.Spec) *Config {
 		Roles:     []string{"all"},
 		Drain:     30 * time.Second,
 		Log:       Log{Level: "info", Format: "text"},
-		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30, Compress: true},
+		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30},
 		Admin:     Admin{Listen: "127.0.0.1:9464"},
 		Directory: directory.Defaults(),
 		CallState: callstate.DefaultConfig(),
