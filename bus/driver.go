@@ -103,8 +103,9 @@ type Write struct {
 
 // Records is a journal with one record a subject and compare-and-set.
 type Records interface {
-	// Load reads the last record of a subject from the leader (never stale).
-	Load(ctx context.Context, subject string) (Record, error)
+	// Load reads the last record of a subject from the leader (never stale). With
+	// a filter it reads the one that was written last of those under it.
+	Load(ctx context.Context, filter string) (Record, error)
 	// Commit writes all or nothing and returns the new sequences in order. It
 	// fails with ErrConflict if any Expect does not hold, and with
 	// ErrUnavailable or a context error when the outcome is unknown. On NATS with

@@ -12,7 +12,7 @@ import (
 
 func recordCases() []func(*env) {
 	return []func(*env){
-		loadOfNothingIsNotFound, commitIsReadBackByAll, commitExpectsTheSequence, commitReplacesTheRecord,
+		loadOfNothingIsNotFound, loadByFilterFindsTheLatest, commitIsReadBackByAll, commitExpectsTheSequence, commitReplacesTheRecord,
 		oneOfManyCommitsWins, endedContextCommitsNothing, recordSizeIsLimited, usageOfUnlimitedJournalIsZero,
 		subjectsOfTheJournalDoNotMix,
 	}
@@ -54,6 +54,20 @@ func commitIsReadBackByAll(e *env) {
 	e.holds(b, rec("x"), "one", seq)
 	empty := e.commit(a, rec("empty"), "", 0)
 	e.holds(b, rec("empty"), "", empty)
+}
+
+func loadByFilterFindsTheLatest(e *env) {
+	d := e.connect()
+	e.commit(d, rec("x.alice.bob"), "one", 0)
+	seq := e.commit(d, rec("x.alice.carol"), "two", 0)
+	e.commit(d, rec("y.alice.dora"), "three", 0)
+	for _, filter := range []string{rec("x.*.*"), rec("x.>"), rec("*.alice.carol")} {
+		r, err := d.Records().Load(e.ctx, filter)
+		e.ok(err)
+		e.equal([]any{r.Subject, string(r.Data), r.Seq}, []any{rec("x.alice.carol"), "two", seq})
+	}
+	e.lacks(d, rec("z.*.*"))
+	e.lacks(d, rec("x.*"))
 }
 
 func commitExpectsTheSequence(e *env) {

@@ -45,6 +45,22 @@ func (j *journal) get(subject string, now time.Time) *record {
 	return nil
 }
 
+// latest gives the record under a filter that was written last.
+func (j *journal) latest(filter string, now time.Time) (subject string, r *record) {
+	if bus.ValidSubject(filter) {
+		return filter, j.get(filter, now)
+	}
+	for s := range j.last {
+		if !bus.Match(filter, s) {
+			continue
+		}
+		if other := j.get(s, now); other != nil && (r == nil || other.seq > r.seq) {
+			subject, r = s, other
+		}
+	}
+	return subject, r
+}
+
 func (j *journal) sweep(now time.Time) {
 	for subject := range j.last {
 		j.get(subject, now)
@@ -72,15 +88,15 @@ func (c *Conn) leaveStore() {
 }
 
 // Load implements bus.Records.
-func (v records) Load(ctx context.Context, subject string) (bus.Record, error) {
-	if !bus.ValidSubject(subject) {
-		return bus.Record{}, fmt.Errorf("%w: record subject %q", bus.ErrInvalid, subject)
+func (v records) Load(ctx context.Context, filter string) (bus.Record, error) {
+	if !bus.ValidFilter(filter) {
+		return bus.Record{}, fmt.Errorf("%w: record filter %q", bus.ErrInvalid, filter)
 	}
 	if err := v.c.enterStore(ctx); err != nil {
 		return bus.Record{}, err
 	}
 	defer v.c.leaveStore()
-	r := v.c.s.records.get(subject, v.c.s.now())
+	subject, r := v.c.s.records.latest(filter, v.c.s.now())
 	if r == nil {
 		return bus.Record{}, bus.ErrNotFound
 	}

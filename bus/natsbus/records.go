@@ -24,11 +24,11 @@ func newRecords(c *Conn) *records {
 }
 
 // Load implements bus.Records.
-func (r *records) Load(ctx context.Context, subject string) (bus.Record, error) {
-	if !bus.ValidSubject(subject) {
-		return bus.Record{}, fmt.Errorf("%w: record subject %q", bus.ErrInvalid, subject)
+func (r *records) Load(ctx context.Context, filter string) (bus.Record, error) {
+	if !bus.ValidFilter(filter) {
+		return bus.Record{}, fmt.Errorf("%w: record filter %q", bus.ErrInvalid, filter)
 	}
-	m, err := r.conn.last(ctx, r.stream, subject)
+	m, err := r.conn.last(ctx, r.stream, filter)
 	if err != nil {
 		return bus.Record{}, err
 	}
