@@ -196,11 +196,12 @@ func phoneToPage(t *testing.T, x *harness.Exchange) {
 
 func phoneHangsUp(t *testing.T, x *harness.Exchange) {
 	a := signedIn(t, x, shared.left, alice)
-	phone := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "3s", "--single")...)
+	// Long enough for a slow machine to see the page established before the end.
+	phone := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "6s", "--single")...)
 	a.AwaitState(step, "incoming")
+	id := x.LiveCall(t)
 	a.Click("accept-audio")
 	a.AwaitState(step, "established")
-	id := x.LiveCall(t)
 	phone.Outcome(step, harness.ExitEstablished).Heard(t, a.Tone())
 	a.AwaitEnded(step, "The other side hung up")
 	x.AwaitLadder(t, id, "carol grpcpipe → tandem: hang up", "tandem → alice sylkrtc: ended")

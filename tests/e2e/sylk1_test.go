@@ -74,7 +74,7 @@ func firstProtocolAndPhone(t *testing.T, x *harness.Exchange) {
 	old.Run("sylk1.hangUp()")
 	phone.Outcome(step, harness.ExitEstablished).Heard(t, old.Tone())
 
-	caller := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "3s")...)
+	caller := x.Call(t, aliceNumber, append(tone(phoneTone), "--duration", "6s")...)
 	old.AwaitState(step, "incoming")
 	old.Run("sylk1.accept(false)")
 	old.AwaitState(step, "established")
