@@ -108,7 +108,7 @@ func TestAdapterOfTheCallerKilled(t *testing.T) {
 		x.Accept(in.GetSubscriber(), in.GetLegId(), &callv1.Command{Body: &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: line.SDP()}}})
 		terminal.wait("Answer", func(m *wgtwo.WebTerminalMessage) bool { return m.GetAnswer() != nil && m.GetCallId() == id })
 		next(t, x.Called[0], "established")
-		terminal.say(&wgtwo.WebTerminalMessage{CallId: id, Message: &wgtwo.WebTerminalMessage_Bye{Bye: &wgtwo.Bye{}}})
+		terminal.insist(&wgtwo.WebTerminalMessage{CallId: id, Message: &wgtwo.WebTerminalMessage_Bye{Bye: &wgtwo.Bye{}}})
 		next(t, x.Called[0], "ended")
 		terminal.noneTwice()
 		return c.where()

@@ -23,11 +23,14 @@ type terminal struct {
 	ctx  context.Context //nolint:containedctx // ends with the test
 	conn *grpc.ClientConn
 
+	sending sync.Mutex // one Send at a time
+
 	mu     sync.Mutex
 	stream grpc.BidiStreamingClient[wgtwo.WebTerminalMessage, wgtwo.WebTerminalMessage]
 	got    []*wgtwo.WebTerminalMessage
 	offers func(*wgtwo.WebTerminalMessage)
-	more   chan struct{} // closed and replaced with each change
+	last   []*wgtwo.WebTerminalMessage // what is said again on each new stream
+	more   chan struct{}               // closed and replaced with each change
 }
 
 func dial(t *testing.T, addr, side string, pair int) *terminal {
@@ -67,7 +70,11 @@ func (p *terminal) connect() {
 	if err != nil {
 		return
 	}
-	p.change(func() { p.stream = stream })
+	var again []*wgtwo.WebTerminalMessage
+	p.change(func() { p.stream, again = stream, p.last })
+	for _, m := range again {
+		_ = p.send(stream, m) // should this stream break too, the next one gets it
+	}
 	for {
 		m, err := stream.Recv()
 		if err != nil {
@@ -108,10 +115,23 @@ func (p *terminal) answering(f func(*wgtwo.WebTerminalMessage)) {
 func (p *terminal) say(m *wgtwo.WebTerminalMessage) {
 	var stream grpc.BidiStreamingClient[wgtwo.WebTerminalMessage, wgtwo.WebTerminalMessage]
 	p.until("a stream", func() bool { stream = p.stream; return stream != nil })
-	if err := stream.Send(m); err != nil {
+	if err := p.send(stream, m); err != nil {
 		p.until("another stream", func() bool { return p.stream != nil && p.stream != stream })
 		p.say(m)
 	}
+}
+
+func (p *terminal) send(stream grpc.BidiStreamingClient[wgtwo.WebTerminalMessage, wgtwo.WebTerminalMessage], m *wgtwo.WebTerminalMessage) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	return stream.Send(m)
+}
+
+// insist says a message that nothing acknowledges: what is sent on a stream just
+// when its server dies is lost, so it is said again on each further stream.
+func (p *terminal) insist(m *wgtwo.WebTerminalMessage) {
+	p.change(func() { p.last = append(p.last[:len(p.last):len(p.last)], m) })
+	p.say(m)
 }
 
 func (p *terminal) wait(what string, fits func(*wgtwo.WebTerminalMessage) bool) {
