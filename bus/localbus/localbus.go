@@ -2,7 +2,7 @@ package localbus
 
 import (
 	"context"
-	"runtime"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -45,71 +45,9 @@ type conn struct {
 	closed  chan struct{}
 }
 
-// server is one Serve. Its mutex keeps the promise that a handler gets one
-// message at a time, whichever way they come.
-type server struct {
-	filter string
-	inner  bus.Subscription
-	conn   *conn
-
-	mu      sync.Mutex
-	stopped bool
-	h       bus.Handler
-}
-
-func (s *server) handle(m bus.Msg) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.stopped {
-		s.h(m)
-	}
-}
-
-// patience is how often a busy handler is given the processor before its
-// message takes the long way: handlers are short.
-const patience = 16
-
-// try handles a request at once, unless the handler stays busy: then the
-// broker's queue is where to wait, so that a handler that blocks holds up nobody
-// here.
-func (s *server) try(m bus.Msg) bool {
-	for n := 0; !s.mu.TryLock(); n++ {
-		if n == patience {
-			return false
-		}
-		runtime.Gosched()
-	}
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.h(m)
-	return true
-}
-
-// Stop implements bus.Subscription.
-func (s *server) Stop() {
-	s.leave()
-	s.inner.Stop()
-}
-
-// leave ends the short way; no handler runs by it when leave returns.
-func (s *server) leave() {
-	r := s.conn.router
-	r.mu.Lock()
-	r.root.remove(s.filter, s)
-	r.mu.Unlock()
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	s.conn.mu.Lock()
-	delete(s.conn.servers, s)
-	s.conn.mu.Unlock()
-}
-
 // Serve implements bus.Driver.
 func (c *conn) Serve(filter, queue string, h bus.Handler) (bus.Subscription, error) {
-	s := &server{filter: filter, conn: c, h: h}
+	s := newServer(filter, c, h)
 	inner, err := c.Driver.Serve(filter, queue, s.handle)
 	if err != nil {
 		return nil, err
@@ -134,14 +72,15 @@ func (c *conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 		return c.Driver.Request(ctx, subject, data)
 	}
 	a := newAnswer[[]byte]()
-	handled, err := c.hand(ctx, s, bus.Msg{Subject: subject, Data: data, Respond: a.give})
-	if err != nil {
-		return nil, err
+	err := c.hand(ctx, s, bus.Msg{Subject: subject, Data: data, Respond: a.give}, a.unserved)
+	var v []byte
+	if err == nil {
+		v, err = a.wait(ctx, c)
 	}
-	if !handled {
+	if errors.Is(err, errNotServed) {
 		return c.Driver.Request(ctx, subject, data)
 	}
-	return a.wait(ctx, c)
+	return v, err
 }
 
 // RequestValue implements bus.Shortcut.
@@ -151,54 +90,81 @@ func (c *conn) RequestValue(ctx context.Context, subject string, value any) (ans
 		return nil, false, nil
 	}
 	a := newAnswer[any]()
-	handled, err := c.hand(ctx, s, bus.Msg{Subject: subject, Value: value, RespondValue: a.give})
-	if err != nil || !handled {
-		return nil, false, err
+	err = c.hand(ctx, s, bus.Msg{Subject: subject, Value: value, RespondValue: a.give}, a.unserved)
+	if err == nil {
+		answer, err = a.wait(ctx, c)
 	}
-	answer, err = a.wait(ctx, c)
+	if errors.Is(err, errNotServed) {
+		return nil, false, nil
+	}
 	return answer, err == nil, err
 }
 
-// hand gives a message to a server at once; false if that is busy.
-func (c *conn) hand(ctx context.Context, s *server, m bus.Msg) (bool, error) {
+// errNotServed: the server stopped or has too much to do; nothing happened.
+var errNotServed = errors.New("localbus: not served")
+
+// hand gives a message to a server.
+func (c *conn) hand(ctx context.Context, s *server, m bus.Msg, unserved func()) error {
 	select {
 	case <-c.closed:
-		return false, bus.ErrClosed
-	case <-ctx.Done():
-		return false, bus.ContextError(ctx)
+		return bus.ErrClosed
 	default:
-		return s.try(m), nil
 	}
+	if ctx.Err() != nil {
+		return bus.ContextError(ctx)
+	}
+	if !s.try(m, unserved) {
+		return errNotServed
+	}
+	return nil
 }
 
 // answer is the place for one answer; the first counts.
 type answer[T any] struct {
-	given atomic.Bool
-	c     chan T
+	state atomic.Int32
+	value T
+	ready chan struct{} // closed after state has changed
 }
 
-func newAnswer[T any]() *answer[T] { return &answer[T]{c: make(chan T, 1)} }
+// What an answer is.
+const (
+	open int32 = iota
+	given
+	refused
+)
+
+func newAnswer[T any]() *answer[T] { return &answer[T]{ready: make(chan struct{})} }
 
 func (a *answer[T]) give(v T) {
-	if a.given.CompareAndSwap(false, true) {
-		a.c <- v
+	if a.state.CompareAndSwap(open, given) {
+		a.value = v
+		close(a.ready)
+	}
+}
+
+// unserved says that there will be no answer.
+func (a *answer[T]) unserved() {
+	if a.state.CompareAndSwap(open, refused) {
+		close(a.ready)
 	}
 }
 
 func (a *answer[T]) wait(ctx context.Context, c *conn) (v T, err error) {
 	select {
-	case v = <-a.c:
-		return v, nil
+	case <-a.ready: // as a rule, at once
 	default:
+		select {
+		case <-a.ready:
+		case <-ctx.Done():
+			return v, bus.ContextError(ctx)
+		case <-c.closed:
+			return v, bus.ErrClosed
+		}
 	}
-	select {
-	case v = <-a.c:
-		return v, nil
-	case <-ctx.Done():
-		return v, bus.ContextError(ctx)
-	case <-c.closed:
-		return v, bus.ErrClosed
+	if a.state.Load() == refused {
+		return v, errNotServed
 	}
+	return a.value, nil
 }
 
 // Close implements bus.Driver.

@@ -7,7 +7,9 @@ import (
 
 // node is one token of the servers' filters.
 type node struct {
-	children map[string]*node // "*" and ">" are children like others
+	children map[string]*node
+	any      *node // the child of "*", which is also in children, as "*"
+	rest     *node // the same for ">"
 	servers  []*server
 }
 
@@ -20,6 +22,7 @@ func (n *node) insert(filter string, s *server) {
 		if child == nil {
 			child = &node{}
 			n.children[token] = child
+			n.wildcards()
 		}
 		n = child
 	}
@@ -42,34 +45,50 @@ func (n *node) remove(filter string, s *server) bool {
 	}
 	if empty {
 		delete(n.children, token)
+		n.wildcards()
 	}
 	return len(n.servers) == 0 && len(n.children) == 0
 }
 
+// wildcards keeps the two children at hand that match is always to look at.
+func (n *node) wildcards() { n.any, n.rest = n.children["*"], n.children[">"] }
+
 // match gives a server whose filter covers the subject, and how many there are.
 func (n *node) match(subject string) (found *server, count int) {
-	take := func(s *server, c int) {
-		if c > 0 {
-			found, count = s, count+c
+	for {
+		if n.rest != nil {
+			found, count = n.rest.add(found, count)
 		}
-	}
-	first := func(n *node) (*server, int) {
-		if n == nil || len(n.servers) == 0 {
-			return nil, 0
-		}
-		return n.servers[0], len(n.servers)
-	}
-	take(first(n.children[">"]))
-	token, rest, more := strings.Cut(subject, ".")
-	for _, key := range [2]string{token, "*"} {
-		child := n.children[key]
+		token, rest, more := strings.Cut(subject, ".")
+		literal := n.children[token]
 		switch {
-		case child == nil:
-		case more:
-			take(child.match(rest))
+		case n.any == nil && literal == nil:
+			return found, count
+		case n.any != nil && literal != nil: // both ways, which is rare
+			if more {
+				one, c := literal.match(rest)
+				if c > 0 {
+					found, count = one, count+c
+				}
+			} else {
+				found, count = literal.add(found, count)
+			}
+			n = n.any
+		case literal != nil:
+			n = literal
 		default:
-			take(first(child))
+			n = n.any
 		}
+		if !more {
+			return n.add(found, count)
+		}
+		subject = rest
 	}
-	return found, count
+}
+
+func (n *node) add(found *server, count int) (*server, int) {
+	if len(n.servers) == 0 {
+		return found, count
+	}
+	return n.servers[0], count + len(n.servers)
 }
