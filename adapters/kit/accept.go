@@ -141,7 +141,7 @@ func (h *host) complete(c *callv1.Command, ref Ref) error {
 	if c.GetPrincipal() == "" {
 		return schema.Invalid("principal", "missing")
 	}
-	legID, ours := c.GetLegId(), true
+	legID, made := c.GetLegId(), false
 	switch b := c.GetBody().(type) {
 	case *callv1.Command_Offer:
 		switch {
@@ -152,9 +152,11 @@ func (h *host) complete(c *callv1.Command, ref Ref) error {
 		case ref.ID == "":
 			ref.ID = schema.NewID()
 		}
+		var ours bool
 		if legID, ours = h.Resolve(c.GetPrincipal(), ref); ours {
 			return errNoSuchLeg
 		}
+		made = true
 		if b.Offer.Ref == "" {
 			b.Offer.Ref = ref.ID
 		}
@@ -167,9 +169,10 @@ func (h *host) complete(c *callv1.Command, ref Ref) error {
 			return schema.Invalid("leg_id", "neither a leg nor a reference")
 		}
 		legID, _ = h.Resolve(c.GetPrincipal(), ref)
+		made = true
 	}
 	call, n, ok := schema.SplitLegID(legID)
-	if !ok || n == 0 || !h.env.Key.Ours(legID) {
+	if !ok || n == 0 || !made && !h.ours(legID) {
 		return errNoSuchLeg
 	}
 	if c.Id == "" {
@@ -178,6 +181,15 @@ func (h *host) complete(c *callv1.Command, ref Ref) error {
 	c.CallId, c.LegId = call, schema.LegID(call, n)
 	c.SentAt = timestamppb.Now()
 	return nil
+}
+
+// ours reports whether a leg id is the cluster's, which needs no looking into for
+// a leg that is live here.
+func (h *host) ours(legID string) bool {
+	h.mu.Lock()
+	l := h.legs.live[legID]
+	h.mu.Unlock()
+	return l != nil || h.env.Key.Ours(legID)
 }
 
 // learn takes what a reply says of the leg, before the adapter hears of it: its

@@ -36,7 +36,7 @@ func (h *host) ServesDomain(ctx context.Context, domain string) (bool, error) {
 
 // ask puts a question to the directory; what the bus fails with is CODE_RETRY.
 func (h *host) ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.limits.AskTimeout)
+	ctx, cancel := bus.WithTimeout(ctx, h.limits.AskTimeout)
 	defer cancel()
 	r, err := h.env.Bus.Ask(ctx, q)
 	var refusal *schema.Error

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -226,7 +227,7 @@ func (h *host) callDeliver(e *callv1.Event) (err error) {
 			err = schema.Errorf(callv1.Code_CODE_INTERNAL, "adapter panicked: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(h.work, h.limits.DeliverTimeout)
+	ctx, cancel := bus.WithTimeout(h.work, h.limits.DeliverTimeout)
 	defer cancel()
 	err = h.adapter.Deliver(ctx, e)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus/workers"
 	"github.com/tandem-rtc/tandem/schema"
 )
 
@@ -26,6 +27,7 @@ type host struct {
 	work    context.Context
 	cancel  context.CancelFunc
 	cleanup chan struct{} // slots for detaching terminals at work
+	workers workers.Pool  // closed when the host has drained
 
 	mu        sync.Mutex // never held while anything blocks
 	legs      legTable
@@ -74,20 +76,22 @@ func (h *host) goLocked(f func()) bool {
 		return false
 	}
 	h.running++
-	go func() {
-		defer func() {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			if h.running--; h.running == 0 {
-				select {
-				case h.idle <- struct{}{}:
-				default:
-				}
-			}
-		}()
+	h.workers.Go(func() {
+		defer h.ran()
 		f()
-	}()
+	})
 	return true
+}
+
+func (h *host) ran() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running--; h.running == 0 {
+		select {
+		case h.idle <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // waitIdle waits until no goroutine is left and reports whether that came true

@@ -19,6 +19,7 @@ func Run(ctx context.Context, spec Spec, cfg Config, env Env, ready func()) erro
 		return err
 	}
 	h := newHost(spec, env)
+	defer h.workers.Close()
 	defer h.cancel()
 	a, err := spec.New(cfg, h)
 	if err != nil {

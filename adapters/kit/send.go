@@ -69,7 +69,7 @@ func (h *host) try(ctx context.Context, c *callv1.Command, deadline time.Time) (
 	if end := time.Now().Add(h.limits.TryTimeout); end.Before(deadline) {
 		deadline = end
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := bus.WithDeadline(ctx, deadline)
 	defer cancel()
 	return h.env.Bus.Command(ctx, sent(c))
 }
