@@ -3,6 +3,7 @@ package callstate
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,13 +56,14 @@ type actor struct {
 	pair pairEntry
 
 	deliveries deliveries
+	work       func() // run, made once
 	// reported guards the ladder's end metric against reloads.
 	reported sync.Once
 }
 
 func newActor(p *partition, id string) *actor {
 	a := &actor{p: p, id: id}
-	a.deliveries.a = a
+	a.deliveries.a, a.work = a, a.run
 	return a
 }
 
@@ -74,7 +76,7 @@ func (a *actor) pushLocked(j job) bool {
 	if !a.running {
 		a.running = true
 		a.p.busy++
-		a.p.s.goRun(a.run)
+		a.p.s.goRun(a.work)
 	}
 	return true
 }
@@ -134,7 +136,7 @@ func (a *actor) abandon() {
 // serve carries one command out, from load to reply.
 func (a *actor) serve(j job) {
 	s := a.p.s
-	ctx, cancel := context.WithTimeout(s.ctx, commandBudget)
+	ctx, cancel := bus.WithTimeout(s.ctx, commandBudget)
 	defer cancel()
 	reply := a.attempt(ctx, j)
 	if reply == nil || j.own() && reply.GetError().GetCode() == callv1.Code_CODE_RETRY {
@@ -216,6 +218,9 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 			}
 			return out.Reply
 		}
+		if out.Provisional && in.Call == a.call && a.tell(ctx, in, out) {
+			return out.Reply
+		}
 		again, err := a.commit(ctx, in, &out)
 		if err != nil {
 			if !a.pause(ctx, "record not written", err) {
@@ -264,7 +269,8 @@ func (a *actor) committed(in step.Input, out step.Output) {
 	s.timers.set(a.id, a.p.n, nextDeadline(out.Call))
 	if len(out.After) > 0 {
 		node, ops := out.Call.GetMediaNode(), out.After
-		s.goRun(func() { s.mediaAfter(node, a.id, in.Command.GetId(), in.Epoch, ops) })
+		id, epoch := in.Command.GetId(), in.Epoch
+		s.goRun(func() { s.mediaAfter(node, a.id, id, epoch, ops) })
 	}
 	if in.Call.GetState() == callv1.CallState_CALL_STATE_RINGING && in.Call.GetState() != out.Call.GetState() {
 		s.pairs.settled(out.Call)
@@ -275,6 +281,8 @@ func (a *actor) committed(in step.Input, out step.Output) {
 	} else {
 		s.subs.remove(a)
 	}
-	s.log.Info("call "+step.CommandName(in.Command), "call", a.id, "leg", in.Command.GetLegId(),
-		"state", step.StateName(out.Call), "version", out.Call.GetVersion())
+	if s.log.Enabled(s.ctx, slog.LevelInfo) {
+		s.log.Info("call "+step.CommandName(in.Command), "call", a.id, "leg", in.Command.GetLegId(),
+			"state", step.StateName(out.Call), "version", out.Call.GetVersion())
+	}
 }

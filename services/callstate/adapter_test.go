@@ -23,13 +23,14 @@ type adapter struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	seen    map[string]uint64
+	alerted map[string]bool
 	events  []*callv1.Event
 	refuse  func(*callv1.Event) *callv1.Error
 	present map[string]bool
 }
 
 func (r *rig) startAdapter(kind, node string) *adapter {
-	a := &adapter{r: r, b: r.bus(kind, node), instance: schema.NewID(), seen: map[string]uint64{}, present: map[string]bool{}}
+	a := &adapter{r: r, b: r.bus(kind, node), instance: schema.NewID(), seen: map[string]uint64{}, alerted: map[string]bool{}, present: map[string]bool{}}
 	a.cond = sync.NewCond(&a.mu)
 	a.terminals = bus.NewTerminals(a.b)
 	sub, err := a.b.ServeEvents(func(e *callv1.Event, respond func(*callv1.EventAck)) { respond(a.deliver(e)) })
@@ -61,7 +62,7 @@ func (a *adapter) deliver(e *callv1.Event) *callv1.EventAck {
 	if !a.present[e.GetTerminalId()] {
 		return &callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_GONE}}
 	}
-	if e.GetNumber() <= a.seen[e.GetLegId()] {
+	if e.GetNumber() <= a.seen[e.GetLegId()] || e.GetAlerting() != nil && a.alerted[e.GetLegId()] {
 		return &callv1.EventAck{}
 	}
 	if a.refuse != nil {
@@ -70,6 +71,7 @@ func (a *adapter) deliver(e *callv1.Event) *callv1.EventAck {
 		}
 	}
 	a.seen[e.GetLegId()] = e.GetNumber()
+	a.alerted[e.GetLegId()] = a.alerted[e.GetLegId()] || e.GetAlerting() != nil
 	a.events = append(a.events, e)
 	a.cond.Broadcast()
 	return &callv1.EventAck{}

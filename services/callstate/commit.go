@@ -23,7 +23,7 @@ import (
 // on disk for each.)
 func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (again bool, err error) {
 	s := a.p.s
-	out.Call = step.WithoutDelivered(out.Call, a.deliveries.acked())
+	step.DropDelivered(out.Call, a.deliveries.acked)
 	data, err := proto.Marshal(out.Call)
 	if err != nil {
 		return false, err
@@ -48,6 +48,23 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 	}
 	// The outcome is unknown: only the journal knows whether it was written.
 	return false, err
+}
+
+// tell does without the commit of a transition that decides nothing: its events
+// are delivered first. Once they are acknowledged, nothing that anybody was told
+// can be lost, and the transition is written with the next one. False: it must be
+// committed like any other, and the events are sent until they are acknowledged.
+func (a *actor) tell(ctx context.Context, in step.Input, out step.Output) bool {
+	ctx, cancel := bus.WithTimeout(ctx, provisionalWait)
+	defer cancel()
+	a.deliveries.set(out.Call)
+	if !a.deliveries.now(ctx) {
+		return false
+	}
+	out.Call.Version = in.Call.GetVersion() // which counts commits
+	a.adopt(out.Call, a.seq)
+	a.committed(in, out)
+	return true
 }
 
 // claim lists a new call with its pair, provided that no other call of the pair

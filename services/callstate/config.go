@@ -74,6 +74,9 @@ const (
 	eventTimeout = 5 * time.Second
 	// eventBackoff is the first and the longest pause between tries.
 	eventBackoff, eventBackoffMax = 50 * time.Millisecond, 2 * time.Second
+	// provisionalWait is how long events that decide nothing may go unacknowledged
+	// before what they say is committed.
+	provisionalWait = 100 * time.Millisecond
 	// storeBackoff is the pause before a failed read or write is tried again.
 	storeBackoff = 50 * time.Millisecond
 	// internalRetry is the pause before the service repeats a command of its own.

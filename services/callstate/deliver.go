@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -89,15 +90,56 @@ func (d *deliveries) wake() {
 	}
 }
 
-// acked gives the number of the last acknowledged event of each leg.
-func (d *deliveries) acked() map[string]uint64 {
+// now sends what waits, from the caller's goroutine; true if all of it was
+// acknowledged, false at once if some of it is under way already or has nowhere
+// to go.
+func (d *deliveries) now(ctx context.Context) bool {
+	d.mu.Lock()
+	var idle []*delivery
+	for _, q := range d.legs {
+		if len(q.events) > 0 && (q.running || q.paused) {
+			d.mu.Unlock()
+			return false
+		}
+		if len(q.events) > 0 {
+			idle = append(idle, q)
+		}
+	}
+	for _, q := range idle {
+		q.running = true
+	}
+	d.mu.Unlock()
+	done := true
+	for _, q := range idle {
+		done = d.sendNow(ctx, q) && done
+	}
+	return done
+}
+
+func (d *deliveries) sendNow(ctx context.Context, q *delivery) bool {
+	for {
+		e, l := d.next(q)
+		switch {
+		case e == nil:
+			return !d.a.gone.Load()
+		case !d.deliver(ctx, e, l):
+			d.mu.Lock()
+			q.running = false
+			d.mu.Unlock()
+			return false
+		}
+		d.done(q, e)
+	}
+}
+
+// acked gives the number of a leg's last acknowledged event.
+func (d *deliveries) acked(legID string) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := make(map[string]uint64, len(d.legs))
-	for id, q := range d.legs {
-		out[id] = q.acked
+	if q := d.legs[legID]; q != nil {
+		return q.acked
 	}
-	return out
+	return 0
 }
 
 // idle reports whether nothing is left to send.
@@ -150,7 +192,7 @@ func (d *deliveries) run(q *delivery) {
 			d.a.forget()
 			return
 		}
-		if d.deliver(e, l) {
+		if d.deliver(s.ctx, e, l) {
 			d.done(q, e)
 			backoff = eventBackoff
 			continue
@@ -171,23 +213,23 @@ func (d *deliveries) run(q *delivery) {
 }
 
 // deliver sends an event once; true when it need not be sent again.
-func (d *deliveries) deliver(e *callv1.Event, l *callv1.Leg) bool {
+func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg) bool {
 	s, t := d.a.p.s, l.GetTerminal()
 	over := l.GetState() == callv1.LegState_LEG_STATE_ENDED
 	if over {
 		t = s.standIn(l)
 		e = step.Readdress(e, t)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, eventTimeout)
+	ctx, cancel := bus.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
+	if err == nil && ack.GetError() == nil {
+		return true
+	}
 	log := s.log.With("call", e.GetCallId(), "leg", e.GetLegId(), "number", e.GetNumber(), "node", t.GetNode())
-	switch {
-	case err != nil:
+	if err != nil {
 		log.Debug("event not delivered", "error", err)
 		return over && !s.nodes.serves(t) && s.noneWillCome(l)
-	case ack.GetError() == nil:
-		return true
 	}
 	switch ack.GetError().GetCode() {
 	case callv1.Code_CODE_RETRY:

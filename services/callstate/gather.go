@@ -199,7 +199,7 @@ func legSubscriber(c *callv1.CallRecord, legID string) string {
 func (s *Service) media(ctx context.Context, node, callID, commandID string, epoch uint64, ops []*callv1.MediaOp) ([]*callv1.MediaResult, error) {
 	var results []*callv1.MediaResult
 	for len(ops) > 0 {
-		try, cancel := context.WithTimeout(ctx, mediaTimeout)
+		try, cancel := bus.WithTimeout(ctx, mediaTimeout)
 		r, err := s.env.Bus.Media(try, node, &callv1.MediaCommand{Id: commandID, CallId: callID, Epoch: epoch, Ops: ops})
 		cancel()
 		if err != nil {
@@ -227,7 +227,7 @@ func (s *Service) media(ctx context.Context, node, callID, commandID string, epo
 // the node does not know keeps nothing from the others.
 func (s *Service) mediaAfter(node, callID, commandID string, epoch uint64, ops []*callv1.MediaOp) {
 	for try := 0; node != "" && len(ops) > 0 && try < 5; {
-		ctx, cancel := context.WithTimeout(s.ctx, mediaTimeout)
+		ctx, cancel := bus.WithTimeout(s.ctx, mediaTimeout)
 		r, err := s.env.Bus.Media(ctx, node, &callv1.MediaCommand{Id: commandID + "/after", CallId: callID, Epoch: epoch, Ops: ops})
 		cancel()
 		switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/bus/workers"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -40,7 +41,7 @@ type Service struct {
 	instance string
 
 	ctx       context.Context // the run's; set before anything can use it
-	work      sync.WaitGroup  // every goroutine that the service starts
+	work      workers.Pool    // every goroutine that the service starts
 	parts     [schema.Partitions]*partition
 	timers    *timers
 	terminals *terminalTable
@@ -86,6 +87,7 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	defer cancel()
 	s.ctx = run
 	defer s.work.Wait() // after cancel: nothing outlives Run
+	defer s.work.Close()
 	defer cancel()
 
 	if err := s.watch(ctx); err != nil {
@@ -110,14 +112,8 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// goRun starts a goroutine that Run waits for.
-func (s *Service) goRun(f func()) {
-	s.work.Add(1)
-	go func() {
-		defer s.work.Done()
-		f()
-	}()
-}
+// goRun runs f on a goroutine that Run waits for.
+func (s *Service) goRun(f func()) { s.work.Go(f) }
 
 func (s *Service) announcement() bus.Node {
 	return bus.Node{Kind: s.env.Bus.Kind(), Node: s.env.Bus.Node(), Instance: s.instance, Load: int(s.live.Load())}

@@ -43,7 +43,7 @@ func TestACallFromOfferToHangUp(t *testing.T) {
 		t.Errorf("ended %v", e)
 	}
 	c := record(t, a.b, in.GetCallId())
-	if c.GetState() != callv1.CallState_CALL_STATE_ENDED || c.GetVersion() != 5 {
+	if c.GetState() != callv1.CallState_CALL_STATE_ENDED || c.GetVersion() != 4 {
 		t.Errorf("record after %d commits: %v", c.GetVersion(), c.GetState())
 	}
 }

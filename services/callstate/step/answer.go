@@ -4,12 +4,15 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// alert marks a called leg as ringing; the caller is told once.
+// alert marks a called leg as ringing; the caller is told once. It decides
+// nothing: after a crash the called terminal's host says it again, or nothing
+// hangs on it any more.
 func alert(t *txn) {
 	if t.leg.GetState() != callv1.LegState_LEG_STATE_OFFERED {
 		return
 	}
 	t.decide()
+	t.provisional = true
 	t.leg.State = callv1.LegState_LEG_STATE_RINGING
 	t.heard("ringing", "")
 	if c := callerLeg(t.call); c != nil && !c.GetAlerted() {

@@ -140,7 +140,7 @@ func TestRandomInterleavings(t *testing.T) {
 			if out.Commit && r.Intn(4) == 0 { // the owner dies after the commit
 				w.call = step.Recover(out.Call)
 			}
-			if !out.Commit && r.Intn(4) == 0 { // or before one
+			if (!out.Commit || out.Provisional) && r.Intn(4) == 0 { // or before one
 				w.call = step.Recover(committed)
 			}
 			checkInvariants(t, w.call)

@@ -1,6 +1,8 @@
 package step
 
 import (
+	"slices"
+
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -36,25 +38,12 @@ func cloneLeg(l *callv1.Leg) *callv1.Leg {
 	}
 }
 
-// WithoutDelivered gives the record without the pending events that were
-// acknowledged, in a copy if there are any: delivered maps a leg to the number
-// of its last acknowledged event.
-func WithoutDelivered(c *callv1.CallRecord, delivered map[string]uint64) *callv1.CallRecord {
-	acked := func(e *callv1.Event) bool { return e.GetNumber() <= delivered[e.GetLegId()] }
-	for i, e := range c.GetPendingEvents() {
-		if !acked(e) {
-			continue
-		}
-		n := clone(c)
-		n.PendingEvents = n.PendingEvents[:i]
-		for _, e := range c.GetPendingEvents()[i:] {
-			if !acked(e) {
-				n.PendingEvents = append(n.PendingEvents, e)
-			}
-		}
-		return n
-	}
-	return c
+// DropDelivered takes pending events that were acknowledged out of a record that
+// is not committed yet; acked gives the number of a leg's last acknowledged event.
+func DropDelivered(c *callv1.CallRecord, acked func(legID string) uint64) {
+	c.PendingEvents = slices.DeleteFunc(c.PendingEvents, func(e *callv1.Event) bool {
+		return e.GetNumber() <= acked(e.GetLegId())
+	})
 }
 
 // leg finds a leg by id; nil if the record or the leg is not there.

@@ -65,6 +65,11 @@ type Output struct {
 	// gets out. A changed Call without Commit holds only facts that decide
 	// nothing and are reported again after a crash.
 	Commit bool
+	// Provisional, with Commit, is a transition that decides nothing. Its events
+	// may get out first; once they have been acknowledged nothing is lost with the
+	// owner but what its sender says again, and the record can wait for the next
+	// commit.
+	Provisional bool
 	// After is for the media node, once committed. Its results decide nothing.
 	After []*callv1.MediaOp
 }
@@ -149,6 +154,7 @@ type txn struct {
 	at    *timestamppb.Timestamp
 	// changed and decided: see Output.Commit.
 	changed, decided bool
+	provisional      bool
 	after            []*callv1.MediaOp
 }
 
@@ -174,7 +180,7 @@ func (t *txn) finish() Output {
 		t.call.Epoch = t.in.Epoch
 		t.remember()
 	}
-	return Output{Call: t.call, Reply: t.reply, Commit: t.decided, After: t.after}
+	return Output{Call: t.call, Reply: t.reply, Commit: t.decided, Provisional: t.provisional, After: t.after}
 }
 
 func (t *txn) fillReply(c *callv1.CallRecord) {
