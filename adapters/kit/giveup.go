@@ -27,6 +27,9 @@ func (h *host) giveUp(l *leg, c *callv1.Command) {
 	}
 	done := make(chan struct{})
 	c.CallId, c.LegId, c.Principal = l.call, l.id, l.subscriber
+	if f := c.GetLegFailed(); f != nil {
+		f.TerminalId = l.terminal
+	}
 	// An offer whose outcome is unknown may be under way behind us.
 	doubt := !l.committed
 	started := h.startGiveUp(c, doubt, func(ended bool) {

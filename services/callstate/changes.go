@@ -9,17 +9,45 @@ import (
 )
 
 // terminalChanged hears of every terminal that comes and goes. One that comes
-// may ring with its subscriber's call, or take a lost leg up; of one that goes
-// its node gives up the legs.
+// may ring with its subscriber's call, or take a lost leg up. Of one that goes
+// its node gives up the legs before it leaves the table, as far as the node
+// knows them: a leg that the terminal took up may be unknown there.
 func (s *Service) terminalChanged(t *callv1.Terminal, up bool) {
 	known := s.terminals.has(t)
 	s.terminals.change(t, up)
-	if !up || known && !t.GetRings() {
+	if up && known && !t.GetRings() {
 		return
 	}
 	for _, a := range s.subs.list(t.GetSubscriber()) {
-		a.own(attached(a.id, t))
+		if up {
+			a.own(attached(a.id, t))
+			continue
+		}
+		for _, l := range a.record.Load().GetLegs() {
+			if l.GetTerminal().GetId() == t.GetId() {
+				a.legLost(l, "its terminal is gone")
+			}
+		}
 	}
+}
+
+// reachable lists a subscriber's terminals whose nodes are alive: those of a
+// dead node stay in the table until it starts again.
+func (s *Service) reachable(subscriber string) []*callv1.Terminal {
+	all := s.terminals.of(subscriber)
+	for i, t := range all {
+		if s.nodes.serves(t) {
+			continue
+		}
+		alive := append([]*callv1.Terminal(nil), all[:i]...)
+		for _, t := range all[i+1:] {
+			if s.nodes.serves(t) {
+				alive = append(alive, t)
+			}
+		}
+		return alive
+	}
+	return all
 }
 
 func attached(callID string, t *callv1.Terminal) *callv1.Command {
@@ -28,27 +56,34 @@ func attached(callID string, t *callv1.Terminal) *callv1.Command {
 	}}
 }
 
-// nodeChanged hears of every node that comes and goes. A node that started
-// again has lost its terminals or legs; one that is missing may be back in a
-// moment (the bus itself may have restarted), so it gets a grace.
+// nodeChanged hears of every node that comes and goes. One that started again
+// has lost its terminals or legs, and says so before it gets new calls; one
+// that is missing may be back in a moment (the bus itself may have restarted),
+// so it gets a grace.
 func (s *Service) nodeChanged(n bus.Node, up bool) {
-	before, known := s.nodes.change(n, up)
-	switch {
-	case up && known && before.Instance != n.Instance:
+	if !up {
+		if s.nodes.leave(n) {
+			s.goRun(func() { s.missed(n) })
+		}
+		return
+	}
+	if before, known := s.nodes.before(n); known && before.Instance != n.Instance {
 		s.nodeLost(before)
-	case !up && known:
-		s.goRun(func() {
-			t := time.NewTimer(s.cfg.NodeGrace)
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-s.ctx.Done():
-				return
-			}
-			if now, back := s.nodes.get(n.Kind, n.Node); !back || now.Instance != before.Instance {
-				s.nodeLost(before)
-			}
-		})
+	}
+	s.nodes.join(n)
+}
+
+// missed gives a missing node's grace, and then gives up what it held.
+func (s *Service) missed(n bus.Node) {
+	t := time.NewTimer(s.cfg.NodeGrace)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.ctx.Done():
+		return
+	}
+	if gone, ok := s.nodes.forget(n); ok {
+		s.nodeLost(gone)
 	}
 }
 
@@ -73,29 +108,57 @@ func (s *Service) nodeLost(n bus.Node) {
 }
 
 // reconcile compares a restored call with the nodes and terminals there are, and
-// has it give up what is gone and ring what has come.
-func (s *Service) reconcile(a *actor, c *callv1.CallRecord) {
+// has it give up what is gone and ring what has come. A node that is missing
+// gets its grace: call state may be the first to be back.
+func (s *Service) reconcile(a *actor) {
+	c := a.record.Load()
 	if !step.Live(c) {
 		return
 	}
-	for _, l := range c.GetLegs() {
-		t := l.GetTerminal()
-		if l.GetState() == callv1.LegState_LEG_STATE_ENDED || l.GetLost() || s.nodes.serves(t) && s.terminals.has(t) {
-			continue
-		}
-		a.legLost(l, "its node is gone")
+	if s.compare(a, c, false) {
+		s.goRun(func() {
+			t := time.NewTimer(s.cfg.NodeGrace)
+			defer t.Stop()
+			select {
+			case <-t.C:
+				s.compare(a, a.record.Load(), true)
+			case <-s.ctx.Done():
+			}
+		})
 	}
-	if !s.nodes.alive(step.KindMedia, c.GetMediaNode()) {
-		a.mediaLost(c, "the media node is gone")
-	}
-	for _, t := range s.terminals.of(c.GetCallee().GetSubscriber()) {
+	for _, t := range s.reachable(c.GetCallee().GetSubscriber()) {
 		a.own(attached(a.id, t))
 	}
 	if c.GetCaller().GetSubscriber() != c.GetCallee().GetSubscriber() {
-		for _, t := range s.terminals.of(c.GetCaller().GetSubscriber()) {
+		for _, t := range s.reachable(c.GetCaller().GetSubscriber()) {
 			a.own(attached(a.id, t))
 		}
 	}
+}
+
+// compare gives up the legs and media of a call that are gone for certain, or,
+// with final, that are missing; it reports whether any node is missing.
+func (s *Service) compare(a *actor, c *callv1.CallRecord, final bool) (missing bool) {
+	if !step.Live(c) {
+		return false
+	}
+	for _, l := range c.GetLegs() {
+		t := l.GetTerminal()
+		switch {
+		case l.GetState() == callv1.LegState_LEG_STATE_ENDED || l.GetLost():
+		case !s.nodes.alive(t.GetKind(), t.GetNode()) && !final:
+			missing = true
+		case !s.nodes.serves(t) || !s.terminals.has(t):
+			a.legLost(l, "its terminal or node is gone")
+		}
+	}
+	if !s.nodes.alive(step.KindMedia, c.GetMediaNode()) {
+		if !final {
+			return true
+		}
+		a.mediaLost(c, "the media node is gone")
+	}
+	return missing
 }
 
 // mediaLost has the call give up media: its first live leg speaks for all.

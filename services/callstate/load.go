@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -67,11 +68,15 @@ func (a *actor) found(r bus.Record) error {
 	return nil
 }
 
+// settleFor is how long after a call's end its media is still settled: legs end
+// by themselves long before.
+const settleFor = time.Minute
+
 // settleMedia says again what the commit of a record made of its legs, since
 // whoever committed it may not have come to it.
 func (a *actor) settleMedia(c *callv1.CallRecord) {
 	ops := step.MediaOf(c)
-	if len(ops) == 0 {
+	if len(ops) == 0 || !step.Live(c) && a.p.s.now().Sub(c.GetEndedAt().AsTime()) > settleFor {
 		return
 	}
 	s, node, epoch := a.p.s, c.GetMediaNode(), a.p.epoch()

@@ -33,7 +33,8 @@ func newPartition(s *Service, n uint32) *partition {
 
 func (p *partition) leaseName() string { return "p." + uintText(p.n) }
 
-// take acquires the lease and serves the partition; false if another has it.
+// take acquires the lease and serves the partition; false if another has it. Its
+// calls are loaded behind: a command loads its own.
 func (p *partition) take(ctx context.Context) (bool, error) {
 	lease, err := p.s.env.Leases.Acquire(ctx, p.leaseName(), p.s.cfg.LeaseTTL)
 	if errors.Is(err, bus.ErrHeld) || errors.Is(err, bus.ErrConflict) {
@@ -47,12 +48,16 @@ func (p *partition) take(ctx context.Context) (bool, error) {
 	p.mu.Unlock()
 	sub, err := p.s.env.Bus.ServeCommands(p.n, p.command)
 	if err != nil {
+		p.mu.Lock()
+		p.loseLocked() // the lease runs out, or is acquired again
+		p.mu.Unlock()
 		return false, err
 	}
 	p.mu.Lock()
 	p.sub = sub
 	p.mu.Unlock()
-	return true, p.recover(ctx)
+	p.s.goRun(func() { p.recoverAll(lease.Epoch) })
+	return true, nil
 }
 
 // renew prolongs the lease; a lost one ends the service of the partition.
@@ -64,6 +69,7 @@ func (p *partition) renew(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.lease == nil: // stepped down meanwhile
 	case err == nil:
 		p.lease = next
 	case errors.Is(err, bus.ErrConflict), p.s.now().After(lease.Expires):

@@ -3,12 +3,30 @@ package callstate
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
+
+// recoverAll recovers until it succeeds or the partition is another's again.
+func (p *partition) recoverAll(epoch uint64) {
+	for p.epoch() == epoch && p.s.ctx.Err() == nil {
+		err := p.recover(p.s.ctx)
+		if err == nil {
+			return
+		}
+		p.s.log.Warn("calls not loaded yet", "partition", p.n, "error", err)
+		t := time.NewTimer(internalRetry)
+		select {
+		case <-t.C:
+		case <-p.s.ctx.Done():
+		}
+		t.Stop()
+	}
+}
 
 // recover loads the partition's calls from the journal: deadlines are armed,
 // events that nobody acknowledged are sent again, and every live call is
@@ -32,8 +50,11 @@ func (p *partition) recover(ctx context.Context) error {
 func (p *partition) restore(r bus.Record) {
 	id := r.Subject[strings.LastIndexByte(r.Subject, '.')+1:]
 	p.mu.Lock()
-	if p.lease == nil || p.closed || p.calls[id] != nil {
+	if here := p.calls[id]; p.lease == nil || p.closed || here != nil {
 		p.mu.Unlock()
+		if here != nil {
+			p.s.reconcile(here) // a command loaded it first
+		}
 		return
 	}
 	// Held as running, so that no command's goroutine touches it meanwhile.
@@ -52,7 +73,7 @@ func (p *partition) restore(r bus.Record) {
 	a.deliveries.wake()
 	if step.Live(c) {
 		s.log.Info("call restored", "call", id, "state", step.StateName(c), "pending", len(c.GetPendingEvents()))
-		s.reconcile(a, c)
+		s.reconcile(a)
 	}
 	a.run()
 }

@@ -56,27 +56,59 @@ func (t *terminalTable) change(terminal *callv1.Terminal, up bool) {
 	}
 }
 
-// nodeTable is the nodes that are alive, kept by a watch.
+// nodeTable is the nodes that are alive, kept by a watch, and those that were
+// until a moment ago.
 type nodeTable struct {
-	mu    sync.RWMutex
-	nodes map[string]bus.Node // by kind/node
-	next  int                 // takes turns among media nodes of equal load
+	mu      sync.RWMutex
+	nodes   map[string]bus.Node // by kind/node
+	missing map[string]bus.Node
+	next    int // takes turns among media nodes of equal load
 }
 
-func newNodeTable() *nodeTable { return &nodeTable{nodes: map[string]bus.Node{}} }
+func newNodeTable() *nodeTable {
+	return &nodeTable{nodes: map[string]bus.Node{}, missing: map[string]bus.Node{}}
+}
 
-// change takes a watch's word and gives what was known before.
-func (t *nodeTable) change(n bus.Node, up bool) (before bus.Node, known bool) {
+func nodeKey(n bus.Node) string { return n.Kind + "/" + n.Node }
+
+// join makes a node alive.
+func (t *nodeTable) join(n bus.Node) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	key := n.Kind + "/" + n.Node
-	before, known = t.nodes[key]
-	if up {
-		t.nodes[key] = n
-	} else {
-		delete(t.nodes, key)
+	t.nodes[nodeKey(n)] = n
+	delete(t.missing, nodeKey(n))
+}
+
+// leave makes a node missing; false if it was not alive.
+func (t *nodeTable) leave(n bus.Node) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, ok := t.nodes[nodeKey(n)]
+	if ok {
+		delete(t.nodes, nodeKey(n))
+		t.missing[nodeKey(n)] = before
 	}
-	return before, known
+	return ok
+}
+
+// before gives what a node was, alive or missing.
+func (t *nodeTable) before(n bus.Node) (bus.Node, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if b, ok := t.nodes[nodeKey(n)]; ok {
+		return b, true
+	}
+	b, ok := t.missing[nodeKey(n)]
+	return b, ok
+}
+
+// forget takes a node out that is still missing.
+func (t *nodeTable) forget(n bus.Node) (bus.Node, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, ok := t.missing[nodeKey(n)]
+	delete(t.missing, nodeKey(n))
+	return b, ok
 }
 
 func (t *nodeTable) get(kind, node string) (bus.Node, bool) {

@@ -47,11 +47,10 @@ func hangUpAnswered(t *txn) {
 
 // failUnanswered gives up a leg of a ringing call.
 func failUnanswered(t *txn) {
-	l := t.leg
-	if l == nil || !live(l) {
+	l, f := t.leg, t.in.Command.GetLegFailed()
+	if l == nil || !live(l) || ofAnother(f, l) {
 		return
 	}
-	f := t.in.Command.GetLegFailed()
 	lost := f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST
 	t.decide()
 	t.failed(f)
@@ -86,11 +85,10 @@ func (t *txn) waitForTerminal() {
 
 // failAnswered gives up a leg of an answered call.
 func failAnswered(t *txn) {
-	l := t.leg
-	if l == nil || !live(l) {
+	l, f := t.leg, t.in.Command.GetLegFailed()
+	if l == nil || !live(l) || ofAnother(f, l) {
 		return
 	}
-	f := t.in.Command.GetLegFailed()
 	t.decide()
 	t.failed(f)
 	if f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST && t.loseLeg(l) {
@@ -98,6 +96,12 @@ func failAnswered(t *txn) {
 	}
 	t.endLeg(l, failReason(f))
 	t.endCall(failReason(f))
+}
+
+// ofAnother reports whether a failure is of a terminal that no longer holds the
+// leg: another has taken it up since.
+func ofAnother(f *callv1.LegFailed, l *callv1.Leg) bool {
+	return f.GetTerminalId() != "" && f.GetTerminalId() != l.GetTerminal().GetId()
 }
 
 // failReason is why a leg is given up; a host that does not say has a defect.

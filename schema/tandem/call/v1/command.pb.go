@@ -716,7 +716,10 @@ type LegFailed struct {
 	// reason when the terminal cannot take the call.
 	Reason Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
 	// For the ladder.
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The terminal that is gone; empty for whichever holds the leg. A leg that
+	// another terminal has taken up meanwhile is not given up.
+	TerminalId    string `protobuf:"bytes,3,opt,name=terminal_id,json=terminalId,proto3" json:"terminal_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -761,6 +764,13 @@ func (x *LegFailed) GetReason() Reason {
 func (x *LegFailed) GetDetail() string {
 	if x != nil {
 		return x.Detail
+	}
+	return ""
+}
+
+func (x *LegFailed) GetTerminalId() string {
+	if x != nil {
+		return x.TerminalId
 	}
 	return ""
 }
@@ -1202,10 +1212,12 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x120\n" +
 	"\aheaders\x18\x02 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"8\n" +
 	"\x06HangUp\x12.\n" +
-	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\"S\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\"t\n" +
 	"\tLegFailed\x12.\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\",\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x1f\n" +
+	"\vterminal_id\x18\x03 \x01(\tR\n" +
+	"terminalId\",\n" +
 	"\x0eMediaConnected\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\rR\brevision\"A\n" +
 	"\vMediaFailed\x12\x1a\n" +
