@@ -164,6 +164,12 @@ func (h *fakeHost) Count(name string, n int) {
 	}
 }
 
+func (h *fakeHost) forgetCounts() {
+	for len(h.counts) > 0 {
+		<-h.counts
+	}
+}
+
 // terminal gives the terminal of a subscriber, once there is one that does ring
 // or does not.
 func (h *fakeHost) terminal(t testing.TB, subscriber string, rings bool) *callv1.Terminal {

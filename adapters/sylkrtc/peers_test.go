@@ -33,6 +33,49 @@ func TestPeerRateLimit(t *testing.T) {
 	}
 }
 
+// Over the rate a trickle is acked and its candidates are dropped, since clients
+// end a call whose trickle is refused; answers and hang-ups are carried out.
+func TestPeerRateLimitKeepsCalls(t *testing.T) {
+	both(t, func(t *testing.T, v string) {
+		s := serve(t, func(c *Config) { c.Rate, c.Burst = 0.001, 4 })
+		c := s.client(t, v)
+		term := c.signIn("alice") // two requests
+		c.place(term, "s1", "bob@example.com")
+		ringing := c.rings(s.leg(term))
+		c.ok(c.Trickle(within(t), "s1", sylkrtctest.Candidate{Candidate: "candidate:1"}))
+		if g := <-s.host.signals; len(g.GetCandidates().GetCandidates()) != 1 {
+			t.Fatalf("the signal is %v", g)
+		}
+		c.refused(c.Unregister(within(t), "alice@example.com"), "Too many requests")
+		s.host.forgetCounts()
+
+		two := []sylkrtctest.Candidate{{Candidate: "candidate:2"}, {Candidate: "candidate:3"}}
+		c.ok(c.Trickle(within(t), "s1", two...))
+		for _, want := range []string{"rate_limited", "candidates_dropped", "candidates_dropped"} {
+			if got := <-s.host.counts; got != want {
+				t.Errorf("counted %s, want %s", got, want)
+			}
+		}
+		c.ok(c.Answer(within(t), ringing, "the answer"))
+		if a := s.host.command(t); a.GetAnswer() == nil {
+			t.Errorf("the command is %v", a)
+		}
+		c.state(ringing, "accepted")
+		for _, id := range []string{"s1", ringing} {
+			c.ok(c.Terminate(within(t), id))
+			c.state(id, "terminated")
+			if h := s.host.command(t); h.GetHangUp() == nil {
+				t.Errorf("the command is %v", h)
+			}
+		}
+		// What is no session here waits for its turn and is carried out too.
+		c.refused(c.Terminate(within(t), ringing), "Session "+ringing+" is terminated")
+		if n := len(s.host.signals); n != 0 {
+			t.Errorf("%d signals of dropped trickles", n)
+		}
+	})
+}
+
 func TestPeerMessageTooLarge(t *testing.T) {
 	s := serve(t, func(c *Config) { c.MaxMessage = 4096 })
 	c := s.client(t, sylkrtctest.V2)

@@ -42,6 +42,8 @@ func (p *peer) carryOutOther(job any) {
 	switch j := job.(type) {
 	case failure:
 		p.send(j)
+	case ack:
+		p.send(j)
 	case ring:
 		p.ring(j.s)
 	case disconnect:

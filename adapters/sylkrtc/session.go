@@ -25,7 +25,7 @@ type peer struct {
 	remote string
 	ctx    context.Context // ends with the connection
 	cut    context.CancelFunc
-	in     lane[any] // *frame, failure, ring or disconnect
+	in     lane[any] // *frame, failure, ack, ring or disconnect
 	out    lane[outbound]
 	pinged time.Time // guarded by adapter.mu
 
@@ -127,10 +127,14 @@ func (p *peer) receive(kind websocket.MessageType, text []byte) bool {
 		return true // read on, or the close handshake could not be
 	}
 	fr, err := p.parse(kind, text)
-	if !p.rate.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
+	switch within := p.rate.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()); {
+	case within:
+		p.over = 0
+	case fr != nil && mustPass(fr.body):
+		p.pace(fr.body)
+	default:
 		return p.tooMany(fr, err)
 	}
-	p.over = 0
 	var bad *badFrame
 	var wrong *badField
 	switch {
@@ -177,49 +181,3 @@ func (p *peer) disconnect(why string) bool {
 }
 
 type disconnect struct{ why string }
-
-// tooMany refuses a request over the rate. Who never stops is disconnected.
-func (p *peer) tooMany(fr *frame, err error) bool {
-	p.over++
-	p.a.host.Metrics().Count("rate_limited", 1)
-	if p.over == 1 {
-		p.a.log.Info("too many requests", "remote", p.remote)
-	}
-	if p.over > 4*p.a.cfg.Burst {
-		return p.disconnect("too many requests")
-	}
-	if t := transactionIn(fr, err); t != "" {
-		return p.in.pushWait(failure{t, textTooMany}, len(textTooMany))
-	}
-	return true
-}
-
-func transactionIn(fr *frame, err error) string {
-	var bad *badFrame
-	var wrong *badField
-	switch {
-	case fr != nil:
-		return fr.transaction
-	case errors.As(err, &bad):
-		return bad.transaction
-	case errors.As(err, &wrong):
-		return wrong.transaction
-	}
-	return ""
-}
-
-// bucket is a token bucket.
-type bucket struct {
-	level float64
-	at    time.Time
-}
-
-func (b *bucket) take(rate float64, burst int, now time.Time) bool {
-	b.level = min(b.level+rate*now.Sub(b.at).Seconds(), float64(burst))
-	b.at = now
-	if b.level < 1 {
-		return false
-	}
-	b.level--
-	return true
-}
