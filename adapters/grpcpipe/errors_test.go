@@ -179,6 +179,36 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
+// Over the rate an Answer and a Bye are carried out all the same.
+func TestRateLimitKeepsCalls(t *testing.T) {
+	both(t, func(t *testing.T, multi bool) {
+		s := serve(t, newFakeHost(), func(c *Config) { c.Rate, c.Burst = 0.001, 1 })
+		p := s.signIn(t, multi, alice)
+		leg := s.ring(t, p)
+		p.send(wireRinging(leg))
+		if c := s.host.command(t); c.GetRinging() == nil {
+			t.Fatalf("command %v", c)
+		}
+		p.send(wireRinging(leg))
+		p.hears("error RATE_LIMIT_HIT id=" + leg)
+		p.send(wireAnswer(leg, "v=0"))
+		if c := s.host.command(t); c.GetAnswer() == nil {
+			t.Fatalf("command %v", c)
+		}
+		p.send(wireBye(leg))
+		if c := s.host.command(t); c.GetHangUp() == nil {
+			t.Fatalf("command %v", c)
+		}
+		// A call that this stream does not know waits for its turn.
+		p.send(wireBye(leg))
+		if want := "error NOT_INCALL id=" + leg; multi {
+			p.hears("error INVALID_CALL_ID id=" + leg)
+		} else {
+			p.hears(want)
+		}
+	})
+}
+
 // What only the core says, what nobody says any more, and Error.
 func TestSenselessMessages(t *testing.T) {
 	both(t, func(t *testing.T, multi bool) {

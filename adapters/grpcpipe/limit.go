@@ -1,6 +1,42 @@
 package grpcpipe
 
-import "time"
+import (
+	"context"
+	"time"
+
+	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
+)
+
+// longestPace bounds how long a message that must pass waits for its turn.
+const longestPace = 100 * time.Millisecond
+
+// mustPass names the messages that no limit drops: a call that is answered or
+// ended too late is a call that went wrong, and the calls that a stream may have
+// bound how many there are.
+func mustPass(m *message) bool {
+	switch m.GetMessage().(type) {
+	case *wgtwo.WebTerminalMessage_Bye, *wgtwo.WebTerminalMessage_Answer:
+		return true
+	}
+	return false
+}
+
+// pace holds reading up for a message over the rate that must pass. One for a
+// call of this stream does not wait: there are only so many of those.
+func (s *session) pace(ctx context.Context, id string) {
+	s.mu.Lock()
+	known := s.current != nil || s.calls[id] != nil
+	s.mu.Unlock()
+	if known {
+		return
+	}
+	wait := time.NewTimer(min(time.Duration(float64(time.Second)/s.a.cfg.Rate), longestPace))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
 
 // bucket is a token bucket: burst messages at once, rate a second over time.
 // One goroutine uses it.

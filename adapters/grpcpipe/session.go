@@ -68,8 +68,11 @@ func (s *session) handle(ctx context.Context, m *message) error {
 		return nil
 	}
 	if !s.bucket.take(time.Now()) {
-		s.a.host.Metrics().Count("rate_limited", 1)
-		return s.out.pushWait(ctx, wireError(m.GetCallId(), errRateLimit))
+		if !mustPass(m) {
+			s.a.host.Metrics().Count("rate_limited", 1)
+			return s.out.pushWait(ctx, wireError(m.GetCallId(), errRateLimit))
+		}
+		s.pace(ctx, m.GetCallId())
 	}
 	if answer := s.dispatch(m); answer != nil {
 		return s.out.pushWait(ctx, answer)
