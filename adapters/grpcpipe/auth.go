@@ -2,6 +2,7 @@ package grpcpipe
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -32,7 +33,10 @@ func bearer(ctx context.Context) (*callv1.Credentials, error) {
 		return nil, status.Error(codes.Unauthenticated, "one authorization header with a bearer token is needed")
 	}
 	b := &callv1.Bearer{Token: token}
-	switch numbers := md.Get("wg2-msisdn"); len(numbers) {
+	// A client without a number may send the header all the same, with nothing
+	// in it.
+	numbers := slices.DeleteFunc(md.Get("wg2-msisdn"), func(s string) bool { return strings.TrimSpace(s) == "" })
+	switch len(numbers) {
 	case 0:
 	case 1:
 		number, ok := number(numbers[0])

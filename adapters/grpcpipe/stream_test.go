@@ -63,10 +63,12 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("%q became %v", md, got)
 		}
 	}
-	s := serve(t, newFakeHost())
-	s.open(t, false, "authorization", "Bearer alice").hears("idle id=")
-	if got := s.host.asked; got.GetMsisdn() != "" {
-		t.Errorf("no number became %v", got)
+	for _, none := range [][]string{nil, {"wg2-msisdn", ""}, {"wg2-msisdn", "  "}, {"wg2-msisdn", "", "wg2-msisdn", " "}} {
+		s := serve(t, newFakeHost())
+		s.open(t, false, append([]string{"authorization", "Bearer alice"}, none...)...).hears("idle id=")
+		if got := s.host.asked; got.GetToken() != "alice" || got.GetMsisdn() != "" {
+			t.Errorf("the number %q became %v", none, got)
+		}
 	}
 }
 
