@@ -48,18 +48,41 @@ func DirectorySubject(kind, node string) string { return "dir.v1." + kind + "." 
 // DirectoryFilter is what directory nodes share by queue group.
 const DirectoryFilter = "dir.v1.*.*"
 
-// RecordSubject holds a call's record: call.v1.rec.<partition>.<call>.
-func RecordSubject(callID string) string {
-	return "call.v1.rec." + partitionToken(callID) + "." + callID
+// RecordSubject holds a call's record:
+// call.v1.rec.<partition>.<call>.<caller>.<called>. The subscribers are part of
+// it, so that the journal is its own index of a subscriber's calls, written by
+// the record's own commit.
+func RecordSubject(callID, caller, called string) string {
+	return "call.v1.rec." + partitionToken(callID) + "." + callID + "." + token(caller) + "." + token(called)
+}
+
+// RecordOf covers the one record of a call.
+func RecordOf(callID string) string {
+	return "call.v1.rec." + partitionToken(callID) + "." + callID + ".*.*"
+}
+
+// CallOfRecord gives the call id out of a record's subject; "" if it is none.
+func CallOfRecord(subject string) string {
+	if t := strings.Split(subject, "."); len(t) == 7 && t[2] == "rec" {
+		return t[4]
+	}
+	return ""
 }
 
 // RecordFilter covers the records of one partition.
 func RecordFilter(partition uint32) string {
-	return "call.v1.rec." + strconv.FormatUint(uint64(partition), 10) + ".*"
+	return "call.v1.rec." + strconv.FormatUint(uint64(partition), 10) + ".>"
 }
 
 // AllRecordsFilter covers every record.
-const AllRecordsFilter = "call.v1.rec.*.*"
+const AllRecordsFilter = "call.v1.rec.>"
+
+// SubscriberFilters cover the records of the calls that a subscriber placed, and
+// of those that it was called with.
+func SubscriberFilters(subscriber string) []string {
+	t := token(subscriber)
+	return []string{"call.v1.rec.*.*." + t + ".*", "call.v1.rec.*.*.*." + t}
+}
 
 // PairSubject holds the unanswered calls between two subscribers:
 // call.v1.pair.<a>.<b>, tokens in lexical order.
@@ -69,12 +92,6 @@ func PairSubject(a, b string) string {
 		a, b = b, a
 	}
 	return "call.v1.pair." + a + "." + b
-}
-
-// PairFilters cover all pairs that a subscriber is part of.
-func PairFilters(subscriber string) []string {
-	t := token(subscriber)
-	return []string{"call.v1.pair." + t + ".*", "call.v1.pair.*." + t}
 }
 
 // SenderOf gives kind and node out of a command, signal or directory subject.

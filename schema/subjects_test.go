@@ -26,7 +26,7 @@ func TestSubjectsCarryTheirSender(t *testing.T) {
 	}
 	for _, s := range []string{
 		"", "dir", "dir.v1.a", "call.v1.cmd.a.b.0", "call.v1.cmd.a.b.0.c.d", "media.v1.cmd.a.b.c.d",
-		schema.EventSubject("sylkrtc", "n-1", leg), schema.MediaSubject("m1", call), schema.RecordSubject(call),
+		schema.EventSubject("sylkrtc", "n-1", leg), schema.MediaSubject("m1", call),
 	} {
 		if kind, node, ok := schema.SenderOf(s); ok {
 			t.Errorf("SenderOf(%q) = %q, %q", s, kind, node)
@@ -68,9 +68,14 @@ func TestFiltersCoverTheirSubjects(t *testing.T) {
 			[]string{schema.MediaFilter("n1")},
 		},
 		{
-			schema.RecordSubject(call), call,
-			[]string{schema.RecordFilter(p), schema.AllRecordsFilter},
-			append(schema.PairFilters("alice"), schema.RecordFilter((p+1)%schema.Partitions)),
+			schema.RecordSubject(call, "alice", "bob"), "bob",
+			append([]string{
+				schema.RecordFilter(p), schema.AllRecordsFilter, schema.RecordOf(call), schema.SubscriberFilters("alice")[0],
+			}, schema.SubscriberFilters("bob")[1]),
+			[]string{
+				schema.RecordFilter((p + 1) % schema.Partitions), schema.RecordOf(key.CallID("alice", "s", "other")),
+				schema.SubscriberFilters("alice")[1], schema.SubscriberFilters("bob")[0],
+			},
 		},
 	} {
 		for _, f := range c.filters {
@@ -92,8 +97,8 @@ func TestFiltersCoverTheirSubjects(t *testing.T) {
 	}
 }
 
-// Rule: the pair claim is one record for both directions of a call, found from
-// either subscriber.
+// Rule: the pair claim is one record for both directions of a call; a call's
+// record is found from either subscriber.
 func TestPairSubjects(t *testing.T) {
 	odd := []string{"alice", "bob", "a.b", "a>b", "a*b", "a=2Eb", "jürgen", "", "x y", "A", "a", strings.Repeat("z", 65)}
 	seen := map[string][2]string{}
@@ -108,10 +113,12 @@ func TestPairSubjects(t *testing.T) {
 				t.Errorf("%q stands for %q and %q", s, pair, other)
 			}
 			seen[s] = pair
-			for _, who := range []string{a, b} {
-				if !slices.ContainsFunc(schema.PairFilters(who), func(f string) bool { return matches(f, s) }) {
-					t.Errorf("%q does not find the pair %q", who, s)
-				}
+			record := schema.RecordSubject(key.CallID("x", "y", "z"), a, b)
+			if !matches(schema.SubscriberFilters(a)[0], record) || !matches(schema.SubscriberFilters(b)[1], record) {
+				t.Errorf("%q and %q do not find their call %q", a, b, record)
+			}
+			if schema.CallOfRecord(record) != key.CallID("x", "y", "z") || schema.CallOfRecord(s) != "" {
+				t.Errorf("the call of %q is %q", record, schema.CallOfRecord(record))
 			}
 			if strings.ContainsAny(s, " *>\r\n") || strings.Count(s, ".") != 4 {
 				t.Errorf("%q is no subject", s)
@@ -152,6 +159,11 @@ func TestValidToken(t *testing.T) {
 
 // matches applies a filter with "*" for one token, as NATS does.
 func matches(filter, subject string) bool {
+	if start, rest := strings.CutSuffix(filter, ".>"); rest {
+		n := strings.Count(start, ".") + 1
+		tokens := strings.Split(subject, ".")
+		return len(tokens) > n && matches(start, strings.Join(tokens[:n], "."))
+	}
 	return slices.EqualFunc(strings.Split(filter, "."), strings.Split(subject, "."),
 		func(f, s string) bool { return f == s || f == "*" && s != "" })
 }

@@ -20,6 +20,7 @@ type job struct {
 	command *callv1.Command
 	respond func(*callv1.Reply)
 	at      time.Time
+	lend    bus.Lend // the sender's goroutine, if it has one to lend
 }
 
 // own reports whether the service sent the command to itself.
@@ -40,18 +41,21 @@ type actor struct {
 	// gone is set when the partition was lost: nothing more may come out.
 	gone atomic.Bool
 
+	// counted: this call is in the service's count of live calls.
+	counted atomic.Bool
+
 	// Owned by the running goroutine.
 	call   *callv1.CallRecord
 	seq    uint64
 	loaded bool
-	// counted: this call is in the service's count of live calls.
-	counted bool
 
 	// offered are the media operations of an offer that is not committed yet,
 	// and era tells attempts at it apart for the media node.
 	offered   []*callv1.MediaOp
 	offeredAt string
 	era       string
+	// redirect is the word of the call that has taken the offer's leg (glare).
+	redirect *callv1.Reply
 	// pair is what was known of the pair when the offer was checked for glare.
 	pair pairEntry
 
@@ -76,17 +80,36 @@ func (a *actor) pushLocked(j job) bool {
 	if !a.running {
 		a.running = true
 		a.p.busy++
-		a.p.s.goRun(a.work)
+		if j.lend == nil || !j.lend(a.runLent) {
+			a.p.s.goRun(a.work)
+			return true
+		}
+		a.p.s.work.Begin()
 	}
 	return true
 }
 
-func (a *actor) run() {
-	for {
+// run works all jobs off.
+func (a *actor) run() { a.runSome(-1) }
+
+// runLent works one job off on the goroutine of who sent it; should there be more
+// by then, a goroutine of the service's takes over.
+func (a *actor) runLent() {
+	defer a.p.s.work.End()
+	a.runSome(1)
+}
+
+func (a *actor) runSome(limit int) {
+	for n := 0; ; n++ {
 		a.p.mu.Lock()
 		if len(a.queue) == 0 {
 			a.settleLocked()
 			a.p.mu.Unlock()
+			return
+		}
+		if n == limit {
+			a.p.mu.Unlock()
+			a.p.s.goRun(a.work)
 			return
 		}
 		j := a.queue[0]
@@ -131,6 +154,7 @@ func (a *actor) abandon() {
 	a.deliveries.stop()
 	a.p.s.timers.clear(a.id)
 	a.p.s.subs.remove(a)
+	a.countOver()
 }
 
 // serve carries one command out, from load to reply.
@@ -265,6 +289,9 @@ func (a *actor) adopt(c *callv1.CallRecord, seq uint64) {
 func (a *actor) committed(in step.Input, out step.Output) {
 	s := a.p.s
 	a.offered, a.pair = nil, pairEntry{}
+	if a.gone.Load() {
+		return // the next owner does the rest
+	}
 	a.deliveries.set(out.Call)
 	s.timers.set(a.id, a.p.n, nextDeadline(out.Call))
 	if len(out.After) > 0 {
@@ -278,11 +305,29 @@ func (a *actor) committed(in step.Input, out step.Output) {
 	a.count(in, out)
 	if step.Live(out.Call) {
 		s.subs.add(a, out.Call)
+		if in.Call == nil {
+			a.catchUp(in, out.Call)
+		}
 	} else {
 		s.subs.remove(a)
 	}
 	if s.log.Enabled(s.ctx, slog.LevelInfo) {
 		s.log.Info("call "+step.CommandName(in.Command), "call", a.id, "leg", in.Command.GetLegId(),
 			"state", step.StateName(out.Call), "version", out.Call.GetVersion())
+	}
+}
+
+// catchUp has a new call meet what changed between the look at the tables and
+// its first commit, before it was in the index of calls that hear of changes.
+func (a *actor) catchUp(in step.Input, c *callv1.CallRecord) {
+	s := a.p.s
+	for _, l := range c.GetLegs() {
+		if t := l.GetTerminal(); l.GetSide() == callv1.Side_SIDE_CALLEE && (s.dead(t) || !s.terminals.has(t)) {
+			a.legLost(l, "its terminal or node is gone")
+		}
+	}
+	now := s.reachable(c.GetCallee().GetSubscriber())
+	for _, t := range now[min(len(in.Targets), len(now)):] {
+		a.own(attached(a.id, t))
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -82,7 +84,7 @@ func (a *adapter) attach(subscriber string, resumes bool) *callv1.Terminal {
 	a.r.t.Helper()
 	t := &callv1.Terminal{
 		Id: schema.NewID(), Kind: a.b.Kind(), Node: a.b.Node(), Instance: a.instance, Subscriber: subscriber,
-		Rings: true, Features: &callv1.Features{Resumes: resumes},
+		Rings: true, Features: &callv1.Features{Resumes: resumes}, AttachedAt: timestamppb.Now(),
 	}
 	a.mu.Lock()
 	a.present[t.GetId()] = true
@@ -173,7 +175,7 @@ func (a *adapter) must(c *callv1.Command) *callv1.Reply {
 
 func record(t *testing.T, b *bus.Bus, callID string) *callv1.CallRecord {
 	t.Helper()
-	r, err := b.Records().Load(context.Background(), schema.RecordSubject(callID))
+	r, err := b.Records().Load(context.Background(), schema.RecordOf(callID))
 	if err != nil {
 		t.Fatalf("record of %s: %v", callID, err)
 	}

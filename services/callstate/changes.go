@@ -1,6 +1,7 @@
 package callstate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -31,23 +32,23 @@ func (s *Service) terminalChanged(t *callv1.Terminal, up bool) {
 	}
 }
 
-// reachable lists a subscriber's terminals whose nodes are alive: those of a
-// dead node stay in the table until it starts again.
+// newcomer is how long after it attached a terminal counts as alive although its
+// node has not been seen yet: the two tables are watched side by side.
+const newcomer = 10 * time.Second
+
+// dead reports whether a terminal's node is gone: its terminals stay in the table
+// until it starts again.
+func (s *Service) dead(t *callv1.Terminal) bool {
+	return !s.nodes.serves(t) && s.now().Sub(t.GetAttachedAt().AsTime()) > newcomer
+}
+
+// reachable lists a subscriber's terminals but those of dead nodes.
 func (s *Service) reachable(subscriber string) []*callv1.Terminal {
 	all := s.terminals.of(subscriber)
-	for i, t := range all {
-		if s.nodes.serves(t) {
-			continue
-		}
-		alive := append([]*callv1.Terminal(nil), all[:i]...)
-		for _, t := range all[i+1:] {
-			if s.nodes.serves(t) {
-				alive = append(alive, t)
-			}
-		}
-		return alive
+	if !slices.ContainsFunc(all, s.dead) {
+		return all
 	}
-	return all
+	return slices.DeleteFunc(slices.Clone(all), s.dead)
 }
 
 func attached(callID string, t *callv1.Terminal) *callv1.Command {

@@ -30,11 +30,14 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 	}
 	if in.Call == nil && step.Live(out.Call) {
 		if claimed, err := a.claim(ctx, out.Call); err != nil || !claimed {
+			if errors.Is(err, bus.ErrFull) {
+				s.full.Store(true)
+			}
 			return !claimed && err == nil, err
 		}
 	}
 	seqs, err := s.env.Bus.Records().Commit(ctx, bus.Write{
-		Subject: schema.RecordSubject(a.id), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call),
+		Subject: recordSubject(out.Call), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call),
 	})
 	switch {
 	case err == nil:
@@ -91,6 +94,10 @@ func (a *actor) claim(ctx context.Context, c *callv1.CallRecord) (bool, error) {
 	}
 	s.pairs.forget(change.write.Subject)
 	return false, err
+}
+
+func recordSubject(c *callv1.CallRecord) string {
+	return schema.RecordSubject(c.GetId(), c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber())
 }
 
 // claimTTL is how long a pair's record is kept after a call was placed: as long

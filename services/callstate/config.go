@@ -13,7 +13,7 @@ type Config struct {
 	MediaTimeout time.Duration `yaml:"media_timeout" doc:"How long media may take to connect after the answer."`
 	Grace        time.Duration `yaml:"grace" doc:"How long a lost terminal that can resume may take to come back."`
 	MaxDuration  time.Duration `yaml:"max_duration" doc:"Longest answered call; 0 for no limit."`
-	MaxForks     int           `yaml:"max_forks" doc:"Most terminals that one call rings, 1 to 32."`
+	MaxForks     int           `yaml:"max_forks" doc:"Most terminals that one call rings, 1 to 32; of more, those that signed in last."`
 	MaxCalls     int           `yaml:"max_calls" doc:"Most live calls that this node takes; further offers are refused as overload."`
 	LadderSize   int           `yaml:"ladder_size" doc:"Most entries of a call's ladder."`
 	RecordTTL    time.Duration `yaml:"record_ttl" doc:"How long an ended call's record is kept."`
@@ -25,7 +25,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		RingTimeout: time.Minute, MediaTimeout: 30 * time.Second, Grace: 20 * time.Second,
-		MaxDuration: 12 * time.Hour, MaxForks: 8, MaxCalls: 10_000, LadderSize: 64,
+		MaxDuration: 12 * time.Hour, MaxForks: 16, MaxCalls: 10_000, LadderSize: 64,
 		RecordTTL: 10 * time.Minute, LeaseTTL: 15 * time.Second, NodeGrace: 3 * time.Second,
 	}
 }

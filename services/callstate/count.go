@@ -24,15 +24,13 @@ func (a *actor) count(in step.Input, out step.Output) {
 }
 
 func (a *actor) countLive() {
-	if !a.counted {
-		a.counted = true
+	if a.counted.CompareAndSwap(false, true) {
 		a.p.s.env.Metrics.Live(int(a.p.s.live.Add(1)))
 	}
 }
 
 func (a *actor) countOver() {
-	if a.counted {
-		a.counted = false
+	if a.counted.CompareAndSwap(true, false) {
 		a.p.s.env.Metrics.Live(int(a.p.s.live.Add(-1)))
 	}
 }

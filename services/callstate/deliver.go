@@ -122,7 +122,7 @@ func (d *deliveries) sendNow(ctx context.Context, q *delivery) bool {
 		switch {
 		case e == nil:
 			return !d.a.gone.Load()
-		case !d.deliver(ctx, e, l):
+		case !d.deliver(ctx, e, l, false):
 			d.mu.Lock()
 			q.running = false
 			d.mu.Unlock()
@@ -192,7 +192,7 @@ func (d *deliveries) run(q *delivery) {
 			d.a.forget()
 			return
 		}
-		if d.deliver(s.ctx, e, l) {
+		if d.deliver(s.ctx, e, l, true) {
 			d.done(q, e)
 			backoff = eventBackoff
 			continue
@@ -212,8 +212,9 @@ func (d *deliveries) run(q *delivery) {
 	d.mu.Unlock()
 }
 
-// deliver sends an event once; true when it need not be sent again.
-func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg) bool {
+// deliver sends an event once; true when it need not be sent again. lend: this
+// goroutine is the leg's own, and the adapter's host may use it.
+func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg, lend bool) bool {
 	s, t := d.a.p.s, l.GetTerminal()
 	over := l.GetState() == callv1.LegState_LEG_STATE_ENDED
 	if over {
@@ -222,6 +223,9 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 	}
 	ctx, cancel := bus.WithTimeout(ctx, eventTimeout)
 	defer cancel()
+	if lend {
+		ctx = bus.Lending(ctx)
+	}
 	ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
 	if err == nil && ack.GetError() == nil {
 		return true

@@ -26,7 +26,7 @@ func (a *actor) gather(ctx context.Context, in *step.Input) error {
 			}
 		}
 	case *callv1.Command_LegFailed:
-		in.Targets = s.terminals.of(legSubscriber(in.Call, in.Command.GetLegId()))
+		in.Targets = s.reachable(legSubscriber(in.Call, in.Command.GetLegId()))
 	default:
 		s.takeUpFirst(ctx, in)
 	}
@@ -64,16 +64,21 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 	if callee == nil {
 		return nil
 	}
-	if in.RedirectTo, err = a.settleGlare(ctx, in); err != nil || in.RedirectTo != nil {
-		return err
+	if a.redirect == nil {
+		if a.redirect, err = a.settleGlare(ctx, in); err != nil {
+			return err
+		}
 	}
-	in.Targets = s.terminals.of(callee.GetSubscriber())
+	if in.RedirectTo = a.redirect; in.RedirectTo != nil {
+		return nil
+	}
+	in.Targets = s.reachable(callee.GetSubscriber())
 	if len(in.Targets) == 0 {
 		// Somebody may have signed in a moment ago.
 		if err := s.env.Terminals.Sync(ctx); err != nil {
 			s.log.Warn("table of terminals not current", "call", a.id, "error", err)
 		}
-		in.Targets = s.terminals.of(callee.GetSubscriber())
+		in.Targets = s.reachable(callee.GetSubscriber())
 	}
 	in.MediaNode = s.nodes.leastLoaded()
 	return nil
@@ -163,7 +168,7 @@ func (s *Service) takeUpFirst(ctx context.Context, in *step.Input) {
 	if err := s.env.Terminals.Sync(ctx); err != nil {
 		return
 	}
-	for _, back := range s.terminals.of(t.GetSubscriber()) {
+	for _, back := range s.reachable(t.GetSubscriber()) {
 		if back.GetKind() != kind || back.GetNode() != node {
 			continue
 		}

@@ -14,14 +14,14 @@ import (
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
-// load reads the record unless it is in memory. An offer whose call is not in
-// memory is taken for a new call without asking: should the journal know it,
-// the compare-and-set says so.
+// load reads the record unless it is in memory. Once all live calls are, an offer
+// whose call is not is taken for a new call without asking: should the journal
+// know it, the compare-and-set says so.
 func (a *actor) load(ctx context.Context, j job) error {
 	if a.loaded {
 		return nil
 	}
-	if j.command.GetOffer() != nil && a.record.Load() == nil && a.seq == 0 {
+	if j.command.GetOffer() != nil && a.record.Load() == nil && a.seq == 0 && a.p.recovered.Load() {
 		a.adopt(nil, 0)
 		return nil
 	}
@@ -30,7 +30,7 @@ func (a *actor) load(ctx context.Context, j job) error {
 
 // reload reads the record from the journal's leader.
 func (a *actor) reload(ctx context.Context) error {
-	r, err := a.p.s.env.Bus.Records().Load(ctx, schema.RecordSubject(a.id))
+	r, err := a.p.s.env.Bus.Records().Load(ctx, schema.RecordOf(a.id))
 	if errors.Is(err, bus.ErrNotFound) {
 		a.adopt(nil, 0)
 		return nil

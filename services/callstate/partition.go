@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -22,6 +23,9 @@ type partition struct {
 	closed bool
 	calls  map[string]*actor
 	busy   int // actors with a running goroutine
+
+	// recovered: every live call of the journal is in memory.
+	recovered atomic.Bool
 
 	quiet     chan struct{} // closed when busy is 0 after stop
 	quietOnce sync.Once
@@ -46,7 +50,7 @@ func (p *partition) take(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	p.lease = lease
 	p.mu.Unlock()
-	sub, err := p.s.env.Bus.ServeCommands(p.n, p.command)
+	sub, err := p.s.env.Bus.ServeCommandsLending(p.n, p.command)
 	if err != nil {
 		p.mu.Lock()
 		p.loseLocked() // the lease runs out, or is acquired again
@@ -90,6 +94,7 @@ func (p *partition) stepDown() {
 
 func (p *partition) loseLocked() {
 	p.lease = nil
+	p.recovered.Store(false)
 	if p.sub != nil {
 		sub := p.sub
 		p.sub = nil
@@ -145,7 +150,7 @@ func (p *partition) epoch() uint64 {
 }
 
 // command takes one from the bus.
-func (p *partition) command(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply)) {
+func (p *partition) command(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply), lend bus.Lend) {
 	refuse := func(err error) {
 		respond(&callv1.Reply{CommandId: c.GetId(), CallId: c.GetCallId(), LegId: c.GetLegId(), Error: schema.ToProto(err)})
 	}
@@ -157,7 +162,7 @@ func (p *partition) command(from *callv1.Identity, callID string, c *callv1.Comm
 		refuse(err)
 		return
 	}
-	if !p.post(callID, job{from: from, command: c, respond: respond, at: p.s.now()}) {
+	if !p.post(callID, job{from: from, command: c, respond: respond, at: p.s.now(), lend: lend}) {
 		refuse(schema.Errorf(callv1.Code_CODE_RETRY, "too many commands wait for this call"))
 	}
 }

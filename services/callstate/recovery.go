@@ -2,7 +2,6 @@ package callstate
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -44,11 +43,12 @@ func (p *partition) recover(ctx context.Context) error {
 	for _, r := range found {
 		p.restore(r)
 	}
+	p.recovered.Store(true)
 	return nil
 }
 
 func (p *partition) restore(r bus.Record) {
-	id := r.Subject[strings.LastIndexByte(r.Subject, '.')+1:]
+	id := schema.CallOfRecord(r.Subject)
 	p.mu.Lock()
 	if here := p.calls[id]; p.lease == nil || p.closed || here != nil {
 		p.mu.Unlock()

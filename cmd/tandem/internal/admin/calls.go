@@ -191,7 +191,7 @@ func (s *Server) load(ctx context.Context, id string) (*callv1.CallRecord, error
 	if err != nil {
 		return nil, err
 	}
-	r, err := records.Load(ctx, schema.RecordSubject(callID))
+	r, err := records.Load(ctx, schema.RecordOf(callID))
 	c := &callv1.CallRecord{}
 	switch {
 	case errors.Is(err, bus.ErrNotFound):
