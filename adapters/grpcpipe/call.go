@@ -136,7 +136,7 @@ func (s *session) forget(c *call) {
 }
 
 // keepRecent is how many ended legs a stream remembers.
-const keepRecent = 16
+const keepRecent = 64
 
 // wasHere reports whether a leg ended on this stream not long ago. It is called
 // with mu held.

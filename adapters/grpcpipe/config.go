@@ -24,10 +24,10 @@ type Config struct {
 	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one ends its stream with RESOURCE_EXHAUSTED."`
 	MaxSDP     int `yaml:"max_sdp_bytes" doc:"Largest session description taken. A larger one refuses the call and keeps the stream."`
 
-	Rate  float64 `yaml:"rate" doc:"Messages per second taken from one stream over time; heartbeats do not count. More get RATE_LIMIT_HIT."`
+	Rate  float64 `yaml:"rate" doc:"Messages per second taken from one stream over time; heartbeats do not count. More get RATE_LIMIT_HIT, but for Bye and Answer, which are always carried out."`
 	Burst int     `yaml:"burst" doc:"Messages taken at once from one stream before the rate applies."`
 
-	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one stream. A client that lets more pile up loses its stream."`
+	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one stream, and no more than 8 MiB of them. A client that lets more pile up loses its stream."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be handed to the transport before a client that does not read loses its stream."`
 
 	PingMin     time.Duration `yaml:"client_ping_min" doc:"Shortest interval at which clients may send keep-alive pings; faster ones lose their connection."`
@@ -52,13 +52,13 @@ func Defaults() *Config {
 		MaxConnections: 20000,
 		MaxStreams:     50000,
 		PerConnection:  1000,
-		PerSubscriber:  32,
-		MaxCalls:       32,
+		PerSubscriber:  256,
+		MaxCalls:       1024,
 		MaxMessage:     256 << 10,
 		MaxSDP:         64 << 10,
-		Rate:           20,
-		Burst:          60,
-		SendQueue:      256,
+		Rate:           500,
+		Burst:          2000,
+		SendQueue:      4096, // an end and more for each of MaxCalls at once
 		WriteTimeout:   10 * time.Second,
 		// Clients ping once a minute without a call; mobile stacks every 10 s.
 		PingMin:     5 * time.Second,

@@ -5,7 +5,13 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 )
+
+// maxUnsent is how many bytes may wait for one stream, whatever the number of
+// messages.
+const maxUnsent = 8 << 20
 
 var (
 	errOutboxFull   = errors.New("grpcpipe: the client does not read")
@@ -16,13 +22,14 @@ var (
 // something is to be written, so an idle stream costs none.
 type outbox struct {
 	send    func(*message) error
-	limit   int
+	limit   int // messages that may wait
 	timeout time.Duration
 	// broken hears why the stream must end; it does not block.
 	broken func(error)
 
 	mu      sync.Mutex
 	queue   []*written
+	bytes   int // of the queue
 	writing bool
 	closed  bool
 	space   chan struct{} // closed when the queue shrinks; nil if nobody waits
@@ -33,6 +40,7 @@ type outbox struct {
 // transport, or err tells why it never will be.
 type written struct {
 	m    *message
+	size int
 	done chan struct{}
 	err  error
 }
@@ -44,7 +52,7 @@ func (o *outbox) push(m *message) (*written, error) {
 	if o.closed {
 		return nil, errOutboxClosed
 	}
-	if len(o.queue) >= o.limit {
+	if len(o.queue) >= o.limit || o.bytes >= maxUnsent {
 		o.broken(errOutboxFull)
 		o.close(errOutboxFull)
 		return nil, errOutboxFull
@@ -61,7 +69,7 @@ func (o *outbox) pushWait(ctx context.Context, m *message) error {
 			o.mu.Unlock()
 			return errOutboxClosed
 		}
-		if len(o.queue) < o.limit/2+1 { // leaves room for events
+		if len(o.queue) < o.limit/2+1 && o.bytes < maxUnsent/2 { // leaves room for events
 			o.append(m)
 			o.mu.Unlock()
 			return nil
@@ -106,8 +114,9 @@ func (o *outbox) stop() {
 
 // append is called with mu held.
 func (o *outbox) append(m *message) *written {
-	w := &written{m: m, done: make(chan struct{})}
+	w := &written{m: m, size: proto.Size(m), done: make(chan struct{})}
 	o.queue = append(o.queue, w)
+	o.bytes += w.size
 	if !o.writing {
 		o.writing = true
 		go o.drain()
@@ -130,6 +139,7 @@ func (o *outbox) drain() {
 		}
 		w := o.queue[0]
 		o.queue = o.queue[1:]
+		o.bytes -= w.size
 		if o.space != nil {
 			close(o.space)
 			o.space = nil
@@ -154,7 +164,7 @@ func (o *outbox) close(err error) {
 		w.err = err
 		close(w.done)
 	}
-	o.queue = nil
+	o.queue, o.bytes = nil, 0
 	if o.space != nil {
 		close(o.space)
 		o.space = nil

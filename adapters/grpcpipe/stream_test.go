@@ -2,7 +2,9 @@ package grpcpipe
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,6 +262,56 @@ func TestSlowReader(t *testing.T) {
 	s.ring(t, other)
 	if got := receive(t, s.host.detached, "the slow terminal's detach"); got != slow.terminal.GetId() {
 		t.Errorf("detached %q", got)
+	}
+}
+
+// With the defaults one MultiPipe carries as many calls as a load driver puts on
+// it: none is refused, and the end of all at once is no slow reader.
+func TestManyCallsOnOneStream(t *testing.T) {
+	h := newFakeHost()
+	h.commands = make(chan *callv1.Command, 4096)
+	s := serve(t, h)
+	p := s.signIn(t, true, alice)
+	const calls = 1000
+	var legs []string
+	for n := range calls {
+		p.send(wireOffer(fmt.Sprintf("%s%04x", uuid1[:32], n), "v=0", "+12025550102"))
+	}
+	for range calls {
+		legs = append(legs, s.host.command(t).GetLegId())
+	}
+	var wg sync.WaitGroup
+	for _, leg := range legs {
+		s.host.release(leg)
+		wg.Go(func() {
+			if err := s.a.Deliver(t.Context(), event(p.terminal, leg, 1, endedEvent(callv1.Reason_REASON_NORMAL))); err != nil {
+				t.Errorf("Deliver: %v", err)
+			}
+		})
+	}
+	for range calls {
+		m, err := p.stream.Recv()
+		if err != nil || m.GetBye() == nil {
+			t.Fatalf("heard %v, %v", m, err)
+		}
+	}
+	wg.Wait()
+}
+
+// What waits for a stream is bounded in bytes too.
+func TestOutboxBytes(t *testing.T) {
+	stop := make(chan struct{})
+	o := outbox{limit: 1 << 20, timeout: time.Hour, broken: func(error) {}}
+	o.send = func(*message) error { <-stop; return nil }
+	defer close(stop)
+	big := wireOffer("x", strings.Repeat("x", 64<<10), "")
+	for n := 0; ; n++ {
+		if _, err := o.push(big); err != nil {
+			if most := maxUnsent/(64<<10) + 1; n > most {
+				t.Errorf("%d messages of 64 KiB wait", n)
+			}
+			return
+		}
 	}
 }
 

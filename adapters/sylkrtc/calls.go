@@ -23,7 +23,7 @@ func (s *session) unanswered() bool { return s.state == connecting || s.state ==
 
 // maxEnded is how many sessions that have ended a connection remembers, to say
 // that they have and not that they never were.
-const maxEnded = 32
+const maxEnded = 128
 
 // put makes a session known. p.mu is held.
 func (p *peer) put(s *session) {

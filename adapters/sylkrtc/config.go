@@ -23,13 +23,13 @@ type Config struct {
 	MaxAccounts    int `yaml:"max_accounts_per_connection" doc:"Accounts at once on one connection."`
 	MaxSessions    int `yaml:"max_sessions_per_connection" doc:"Sessions at once on one connection. A further session-create gets an error, a further incoming call finds the terminal busy."`
 
-	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009."`
+	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009. Session descriptions may have 64 KiB, whatever this is."`
 	MaxBad     int `yaml:"max_bad_messages" doc:"Messages that are no requests (binary, malformed, of unknown type) after which a connection is closed with status 1008; 0 never closes it."`
 
-	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply."`
+	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply; session-trickle is acked and dropped, session-answer and session-terminate are always carried out."`
 	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate."`
 
-	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one connection. A client that lets more pile up is disconnected."`
+	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one connection, and no more than 8 MiB of them. A client that lets more pile up is disconnected."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be written before a client that does not read is disconnected."`
 
 	PingInterval time.Duration `yaml:"ping_interval" doc:"How often a connection is pinged with a WebSocket ping."`
@@ -58,13 +58,13 @@ func Defaults() *Config {
 		Listen:         "127.0.0.1:8080",
 		Path:           "/webrtcgateway/ws",
 		MaxConnections: 20000,
-		MaxAccounts:    16,
-		MaxSessions:    32,
-		MaxMessage:     128 << 10,
+		MaxAccounts:    256,
+		MaxSessions:    1024,
+		MaxMessage:     1 << 20, // chats with pictures are refused, not cut off
 		MaxBad:         50,
-		Rate:           30,
-		Burst:          200,
-		SendQueue:      256,
+		Rate:           500,
+		Burst:          2000,
+		SendQueue:      4096, // an end and more for each of MaxSessions at once
 		WriteTimeout:   10 * time.Second,
 		PingInterval:   2 * time.Minute,
 		PongTimeout:    30 * time.Second,

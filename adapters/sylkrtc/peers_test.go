@@ -2,7 +2,9 @@ package sylkrtc
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,6 +86,62 @@ func TestPeerMessageTooLarge(t *testing.T) {
 	if got := sylkrtctest.Status(c.Ended(within(t))); got != 1009 {
 		t.Errorf("closed with %d, want 1009", got)
 	}
+}
+
+// With the defaults a large message is read: what it asks for is refused, and
+// the connection stays. A session description has a bound of its own.
+func TestPeerLargeMessage(t *testing.T) {
+	s := serve(t, nil)
+	c := s.client(t, sylkrtctest.V2)
+	c.signIn("alice")
+	c.refused(c.request("account-message", map[string]any{"content": strings.Repeat("x", 900<<10)}), "account-message is not supported")
+	sdp := func(size int) error {
+		return c.Create(within(t), "s1", "alice@example.com", "bob@example.com", strings.Repeat("x", size))
+	}
+	c.refused(sdp(maxSDP+1), "Invalid value for 'sdp' property")
+	c.ok(sdp(maxSDP))
+	c.state("s1", "progress")
+	c.refused(c.Answer(within(t), "s1", strings.Repeat("x", maxSDP+1)), "Invalid value for 'sdp' property")
+	c.nothing()
+}
+
+// With the defaults one connection carries as many accounts and sessions as a
+// load driver puts on it, and the end of all at once is no slow client.
+func TestPeerManySessions(t *testing.T) {
+	s := serve(t, nil)
+	s.host.commands = make(chan *callv1.Command, 4096)
+	c := s.client(t, sylkrtctest.V2)
+	for n := range 250 {
+		c.ok(c.AddAccount(within(t), fmt.Sprintf("u%d@example.com", n), "x"))
+	}
+	term := c.signIn("alice")
+	const sessions = 600
+	var creates []string
+	for n := range sessions {
+		tr, err := c.Send(within(t), map[string]any{"sylkrtc": "session-create", "session": fmt.Sprint("s", n),
+			"account": "alice@example.com", "uri": "bob@example.com", "sdp": "offer"})
+		c.ok(err)
+		creates = append(creates, tr)
+	}
+	for _, tr := range creates {
+		c.ok(c.Reply(within(t), tr))
+	}
+	var wg sync.WaitGroup
+	for range sessions {
+		o := s.host.command(t)
+		l := &leg{s: s, terminal: term, call: o.GetCallId(), id: o.GetLegId(), ref: o.GetOffer().GetRef()}
+		wg.Go(func() {
+			if err := s.adapter.Deliver(within(t), l.event(endedEvent(callv1.Reason_REASON_BUSY, false))); err != nil {
+				t.Errorf("Deliver: %v", err)
+			}
+		})
+	}
+	for n := range sessions {
+		id := fmt.Sprint("s", n)
+		c.state(id, "progress")
+		c.terminated(id, "486 Busy Here")
+	}
+	wg.Wait()
 }
 
 func TestPeerMaxSessions(t *testing.T) {

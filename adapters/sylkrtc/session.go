@@ -57,6 +57,9 @@ const (
 	// then it is not read.
 	maxQueued      = 64
 	maxQueuedBytes = 512 << 10
+	// maxUnsent is how many bytes may wait for one client, whatever the number of
+	// messages.
+	maxUnsent = 8 << 20
 )
 
 func newPeer(a *adapter, ws *websocket.Conn, v version, remote string) *peer {
@@ -64,7 +67,7 @@ func newPeer(a *adapter, ws *websocket.Conn, v version, remote string) *peer {
 	p.ctx, p.cut = context.WithCancel(a.work)
 	p.rate = bucket{level: float64(a.cfg.Burst), at: time.Now()}
 	p.in.init(maxQueued, maxQueuedBytes, p.carryOut)
-	p.out.init(a.cfg.SendQueue, a.cfg.SendQueue*a.cfg.MaxMessage/4, p.write)
+	p.out.init(a.cfg.SendQueue, maxUnsent, p.write)
 	return p
 }
 

@@ -22,6 +22,7 @@ const (
 	maxID         = 128
 	maxPassword   = 9999
 	maxName       = 256
+	maxSDP        = 64 << 10
 	maxHeaders    = 32
 	maxPrefixes   = 16
 	maxCandidates = 64 // of one signal
@@ -60,6 +61,15 @@ func (f *fields) text(name string) string {
 func (f *fields) id(name string) string {
 	s := f.text(name)
 	if f.wrong == "" && (s == "" || len(s) > maxID) {
+		f.invalid(name)
+	}
+	return s
+}
+
+// sdp reads a mandatory session description.
+func (f *fields) sdp(name string) string {
+	s := f.text(name)
+	if f.wrong == "" && len(s) > maxSDP {
 		f.invalid(name)
 	}
 	return s
@@ -143,13 +153,13 @@ func parseAccountAdd(f *fields) any {
 
 func parseSessionCreate(f *fields) any {
 	return &sessionCreate{
-		session: f.id("session"), account: f.aor("account"), uri: f.text("uri"), sdp: f.text("sdp"),
+		session: f.id("session"), account: f.aor("account"), uri: f.text("uri"), sdp: f.sdp("sdp"),
 		headers: f.headers("headers"),
 	}
 }
 
 func parseSessionAnswer(f *fields) any {
-	return &sessionAnswer{session: f.id("session"), sdp: f.text("sdp"), headers: f.headers("headers")}
+	return &sessionAnswer{session: f.id("session"), sdp: f.sdp("sdp"), headers: f.headers("headers")}
 }
 
 func parseSessionTrickle(f *fields) any {
