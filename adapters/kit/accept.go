@@ -107,10 +107,19 @@ func (h *host) admit(c *callv1.Command) error {
 		return schema.Errorf(callv1.Code_CODE_RETRY, "this node is about to end")
 	case offer && (tomb.over || l != nil && l.over):
 		return schema.Errorf(callv1.Code_CODE_ENDED, "a call of that name has ended")
+	case offer && l != nil && l.terminal != c.GetOffer().GetTerminal().GetId() && h.attachedLocked(l.terminal):
+		// Another terminal of the subscriber has a call of that name: it keeps it.
+		return schema.Errorf(callv1.Code_CODE_CONFLICT, "another terminal has a call of that name")
 	case offer && l == nil && len(h.legs.live) >= h.limits.MaxLegs:
 		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many legs on this node")
 	}
 	return nil
+}
+
+// attachedLocked reports whether a terminal is attached here. h.mu is held.
+func (h *host) attachedLocked(id string) bool {
+	t := h.terminals[id]
+	return t != nil && !t.detached
 }
 
 // fillTerminal completes an offer's terminal out of what was attached.
@@ -238,6 +247,8 @@ func (h *host) release(l *leg, c *callv1.Command, o outcome) {
 	case o.panicked && o.err == nil && !ended:
 		l.over = true
 		h.giveUp(l, legFailed(callv1.Reason_REASON_INTERNAL, "adapter panicked"))
+	case o.err == nil && ended && c.GetRinging() != nil:
+		// It crossed the end: the terminal learns that from the owner's event.
 	case o.err == nil && ended, isOffer && ended && !l.committed:
 		l.over = true
 	case ended && !isOffer:
