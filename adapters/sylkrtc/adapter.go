@@ -50,6 +50,7 @@ type adapter struct {
 	log       *slog.Logger
 	terminals terminals
 	health    health
+	origins   origins // set before the first connection
 
 	// work is what commands under way may use; it ends when draining may take no
 	// longer.
@@ -81,6 +82,8 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
+	host, _, _ := net.SplitHostPort(l.Addr().String()) // "" is no loopback
+	a.origins = newOrigins(a.cfg.AllowedOrigins, isLoopback(host))
 	srv := &http.Server{
 		Handler:           a,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -17,7 +17,7 @@ type Config struct {
 	Path   string `yaml:"path" doc:"Path of the WebSocket endpoint."`
 	TLS    TLS    `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or behind a proxy that terminates TLS. Browsers give pages a camera only over HTTPS or from the machine itself."`
 
-	AllowedOrigins []string `yaml:"allowed_origins" doc:"Web origins that may connect besides the endpoint's own host: https://app.example.com, a host, a pattern such as *.example.com, or * for any. Clients that send no Origin header, which are not browsers, are always allowed."`
+	AllowedOrigins []string `yaml:"allowed_origins" doc:"Web origins that may connect besides the endpoint's own host: https://app.example.com, a host with or without its port, a pattern such as *.example.com, or * for any. On a loopback address pages from loopback (localhost, 127.0.0.0/8, [::1], any port) always may. Clients that send no Origin header, which are not browsers, are always allowed."`
 
 	MaxConnections int `yaml:"max_connections" doc:"WebSocket connections at once on this node; more are refused with HTTP 503."`
 	MaxAccounts    int `yaml:"max_accounts_per_connection" doc:"Accounts at once on one connection."`

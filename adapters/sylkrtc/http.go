@@ -25,7 +25,7 @@ func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upgrade := r.Header.Get("Upgrade") != "" // what else is wrong, Accept says
 	switch {
 	case !upgrade:
-	case !allowedOrigin(r, a.cfg.AllowedOrigins):
+	case !a.origins.allow(r):
 		refuse(http.StatusForbidden, "Origin not allowed")
 		return
 	case v == "":

@@ -62,18 +62,13 @@ func TestHandshakeSubprotocol(t *testing.T) {
 }
 
 func TestHandshakeOrigin(t *testing.T) {
-	s := serve(t, func(c *Config) { c.AllowedOrigins = []string{"https://app.example.com", "*.phones.example", "null"} })
+	s := serve(t, func(c *Config) { c.AllowedOrigins = []string{"https://app.example.com"} })
 	for origin, want := range map[string]int{
-		"":                         101,
-		"http://" + s.base:         101, // the page that this port serves
-		"https://app.example.com":  101,
-		"HTTPS://APP.example.com":  101,
-		"http://app.example.com":   403, // another scheme is another origin
-		"https://a.phones.example": 101,
-		"https://phones.example":   403,
-		"https://evil.example":     403,
-		"null":                     101, // as configured
-		"://":                      403,
+		"":                        101,
+		"http://" + s.base:        101, // the page that this port serves
+		"https://app.example.com": 101,
+		"https://evil.example":    403,
+		"http://localhost:3000":   101, // this port is on loopback
 	} {
 		h := http.Header{}
 		if origin != "" {
@@ -89,6 +84,64 @@ func TestHandshakeOrigin(t *testing.T) {
 	anybody := serve(t, func(c *Config) { c.AllowedOrigins = []string{"*"} })
 	if got := dialStatus(t, anybody.url, sylkrtctest.V2, http.Header{"Origin": {"https://evil.example"}}); got != 101 {
 		t.Errorf("any origin allowed: %d", got)
+	}
+}
+
+// Patterns match a page with its port and without; what needs no pattern is
+// compared as it is written.
+func TestOrigins(t *testing.T) {
+	patterns := []string{
+		"https://app.example.com", "http://dev.example.com:*", "*.Phones.example", "plain.example", "ported.example:8443",
+		"http://[::1]:3000", "[2001:db8::1]", "null",
+	}
+	for origin, want := range map[string]bool{
+		"":                              true,
+		"https://app.example.com":       true,
+		"HTTPS://APP.example.com":       true,
+		"http://app.example.com":        false, // another scheme is another origin
+		"https://app.example.com:444":   false, // and so is another port
+		"http://dev.example.com:3000":   true,
+		"https://a.phones.example":      true,
+		"https://a.phones.example:8443": true,
+		"https://phones.example":        false,
+		"http://plain.example":          true,
+		"http://plain.example:3000":     true,
+		"https://ported.example:8443":   true,
+		"https://ported.example":        false,
+		"http://[::1]:3000":             true,
+		"http://[::1]:3001":             false,
+		"https://[2001:db8::1]":         true,
+		"https://[2001:db8::1]:8443":    true,
+		"https://[2001:db8::2]":         false,
+		"https://evil.example":          false,
+		"http://localhost:3000":         false, // the port is not on loopback
+		"null":                          true,  // as configured
+		"://":                           false,
+		"http://SELF.example:8080":      true, // the page that the port serves
+	} {
+		r := &http.Request{Host: "self.example:8080", Header: http.Header{}}
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		if got := newOrigins(patterns, false).allow(r); got != want {
+			t.Errorf("Origin %q: %v, want %v", origin, got, want)
+		}
+	}
+	for origin, want := range map[string]bool{
+		"http://localhost":              true,
+		"https://localhost:3000":        true,
+		"http://127.0.0.1:5173":         true,
+		"http://127.8.9.10":             true,
+		"http://[::1]:3000":             true,
+		"http://192.0.2.1":              false,
+		"http://localhost.evil.example": false,
+		"http://127.0.0.1.evil.example": false,
+		"null":                          false,
+	} {
+		r := &http.Request{Host: "127.0.0.1:8080", Header: http.Header{"Origin": {origin}}}
+		if got := newOrigins(nil, true).allow(r); got != want {
+			t.Errorf("on loopback, Origin %q: %v, want %v", origin, got, want)
+		}
 	}
 }
 

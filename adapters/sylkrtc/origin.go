@@ -2,44 +2,78 @@ package sylkrtc
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
 )
 
-// allowedOrigin decides whether a page may connect (RFC 6454, RFC 6455 section
-// 10.2). Clients that are not browsers send no Origin and are let in.
-func allowedOrigin(r *http.Request, allowed []string) bool {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
+// origins says which web pages may connect.
+type origins struct {
+	allowed []string // patterns, lower case
+	// loopback: the port is reached from this machine only, and so are its
+	// developers' pages on other ports of it.
+	loopback bool
+}
+
+func newOrigins(patterns []string, loopback bool) origins {
+	o := origins{loopback: loopback}
+	for _, p := range patterns {
+		o.allowed = append(o.allowed, strings.ToLower(p))
+	}
+	return o
+}
+
+// allow decides whether a page may connect (RFC 6454, RFC 6455 section 10.2).
+// Clients that are not browsers send no Origin and are let in.
+func (o origins) allow(r *http.Request) bool {
+	sent := r.Header.Values("Origin")
+	if len(sent) == 0 {
 		return true
 	}
-	if len(origins) > 1 {
+	if len(sent) > 1 {
 		return false
 	}
-	origin := strings.ToLower(origins[0])
-	u, err := url.Parse(origin)
-	host := ""
-	if err == nil {
-		host = u.Host
+	origin := strings.ToLower(sent[0])
+	host, name := "", ""
+	if u, err := url.Parse(origin); err == nil {
+		host, name = u.Host, u.Hostname()
 	}
-	if host != "" && strings.EqualFold(host, r.Host) {
+	switch {
+	case host != "" && strings.EqualFold(host, r.Host):
+		return true
+	case o.loopback && isLoopback(name):
 		return true
 	}
-	for _, a := range allowed {
-		a = strings.ToLower(a)
+	for _, a := range o.allowed {
 		if a == "*" {
 			return true
 		}
-		subject := host
-		if strings.Contains(a, "://") || host == "" {
-			subject = origin // host == "": "null", of sandboxed pages and files
+		subjects := []string{host, name, "[" + name + "]"}
+		if host == "" || strings.Contains(a, "://") {
+			subjects = []string{origin} // host == "": "null", of sandboxed pages and files
 		}
-		if ok, err := path.Match(a, subject); ok && err == nil {
-			return true
+		for _, s := range subjects {
+			// First as it is: a pattern's brackets are also those of an IPv6 address.
+			if a == s {
+				return true
+			}
+			if ok, err := path.Match(a, s); ok && err == nil {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// isLoopback reports whether a host is this machine by itself: localhost (RFC
+// 6761 section 6.3), 127.0.0.0/8 or ::1.
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // subprotocol picks the version to speak of those a client offers; "" if none.
