@@ -52,6 +52,17 @@ func (b *Bus) Command(ctx context.Context, c *callv1.Command) (*callv1.Reply, er
 func (b *Bus) ServeCommands(partition uint32,
 	h func(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply)),
 ) (Subscription, error) {
+	return b.ServeCommandsLending(partition,
+		func(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply), _ Lend) {
+			h(from, callID, c, respond)
+		})
+}
+
+// ServeCommandsLending is ServeCommands for a handler that can have its work done
+// by the requester.
+func (b *Bus) ServeCommandsLending(partition uint32,
+	h func(from *callv1.Identity, callID string, c *callv1.Command, respond func(*callv1.Reply), lend Lend),
+) (Subscription, error) {
 	return b.d.Serve(schema.CommandFilter(partition), "", func(m Msg) {
 		kind, node, ok := schema.SenderOf(m.Subject)
 		respond := responder[*callv1.Reply](m)
@@ -60,7 +71,7 @@ func (b *Bus) ServeCommands(partition uint32,
 			respond(&callv1.Reply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable command"}})
 			return
 		}
-		h(&callv1.Identity{Kind: kind, Node: node}, schema.LastToken(m.Subject), c, respond)
+		h(&callv1.Identity{Kind: kind, Node: node}, schema.LastToken(m.Subject), c, respond, lendOf(m))
 	})
 }
 
@@ -72,6 +83,12 @@ func (b *Bus) Event(ctx context.Context, kind, node string, e *callv1.Event) (*c
 
 // ServeEvents serves the events for this identity. h must not block.
 func (b *Bus) ServeEvents(h func(e *callv1.Event, respond func(*callv1.EventAck))) (Subscription, error) {
+	return b.ServeEventsLending(func(e *callv1.Event, respond func(*callv1.EventAck), _ Lend) { h(e, respond) })
+}
+
+// ServeEventsLending is ServeEvents for a handler that can have its work done by
+// the requester.
+func (b *Bus) ServeEventsLending(h func(e *callv1.Event, respond func(*callv1.EventAck), lend Lend)) (Subscription, error) {
 	return b.d.Serve(schema.EventFilter(b.kind, b.node), "", func(m Msg) {
 		respond := responder[*callv1.EventAck](m)
 		e, readable := read(m, &callv1.Event{})
@@ -79,7 +96,7 @@ func (b *Bus) ServeEvents(h func(e *callv1.Event, respond func(*callv1.EventAck)
 			respond(&callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable event"}})
 			return
 		}
-		h(e, respond)
+		h(e, respond, lendOf(m))
 	})
 }
 

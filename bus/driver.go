@@ -32,6 +32,11 @@ type Msg struct {
 	// request came by a Shortcut: a message that neither side may change.
 	Value        any
 	RespondValue func(any)
+	// Lend, if set, has f run on the requester's goroutine as soon as the handler
+	// has returned, and true is what it gives. It is for work that the handler
+	// must not do itself and would start a goroutine for; call it from the
+	// handler, once.
+	Lend func(f func()) bool
 	// Respond answers a request; it does nothing for a publication. It does not
 	// block and may be called once, from any goroutine, also after the handler
 	// returned.

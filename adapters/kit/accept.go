@@ -282,7 +282,7 @@ func (h *host) tellEnded(l *leg, why callv1.Reason) {
 		CallId: l.call, LegId: l.id, Number: n + 1, Ref: l.ref, TerminalId: l.terminal,
 		At: timestamppb.Now(), MediaNode: l.mediaNode, Subscriber: l.subscriber,
 		Body: &callv1.Event_Ended{Ended: &callv1.Ended{Reason: why}},
-	}})
+	}}, nil)
 }
 
 // settle forgets a leg that nothing keeps any more. h.mu is held.

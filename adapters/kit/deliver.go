@@ -40,14 +40,14 @@ func refusedWith(code callv1.Code, message string) *callv1.EventAck {
 
 // onEvent takes an event from the bus. It does not block: the event is answered
 // at once, or queued on its leg.
-func (h *host) onEvent(e *callv1.Event, respond func(*callv1.EventAck)) {
-	if ack, outcome := h.takeEvent(e, respond); ack != nil {
+func (h *host) onEvent(e *callv1.Event, respond func(*callv1.EventAck), lend bus.Lend) {
+	if ack, outcome := h.takeEvent(e, respond, lend); ack != nil {
 		respond(ack)
 		h.rec.Event(eventName(e), outcome, 0)
 	}
 }
 
-func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck)) (ack *callv1.EventAck, outcome string) {
+func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck), lend bus.Lend) (ack *callv1.EventAck, outcome string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.terminals[e.GetTerminalId()]
@@ -97,25 +97,34 @@ func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck)) (ack *
 	h.legs.bind(l, e.GetTerminalId())
 	l.subscriber, l.call, l.ref = t.info.GetSubscriber(), e.GetCallId(), e.GetRef()
 	h.learnMedia(l, e.GetMediaNode())
-	h.enqueue(l, &delivery{e: e, came: time.Now(), waiters: []func(*callv1.EventAck){respond}})
+	h.enqueue(l, &delivery{e: e, came: time.Now(), waiters: []func(*callv1.EventAck){respond}}, lend)
 	return nil, ""
 }
 
-// enqueue puts a delivery in its place and starts the leg's goroutine. h.mu is
-// held.
-func (h *host) enqueue(l *leg, d *delivery) {
+// enqueue puts a delivery in its place and starts the leg's goroutine, unless the
+// sender lends its own. h.mu is held.
+func (h *host) enqueue(l *leg, d *delivery, lend bus.Lend) {
 	i := len(l.queue)
 	for i > 0 && l.queue[i-1] != l.current && l.queue[i-1].e.GetNumber() > d.e.GetNumber() {
 		i--
 	}
 	l.queue = slices.Insert(l.queue, i, d)
-	h.pump(l)
+	if lend == nil || !h.mayDeliver(l) || h.stopped || !lend(func() { defer h.ran(); h.deliverAll(l) }) {
+		h.pump(l)
+		return
+	}
+	l.busy = true
+	h.running++
 }
+
+// mayDeliver reports whether a leg's events can and need to be delivered. h.mu is
+// held.
+func (h *host) mayDeliver(l *leg) bool { return !l.busy && l.holds == 0 && len(l.queue) > 0 }
 
 // pump starts the goroutine that delivers a leg's events, unless it runs, is
 // not needed, or the leg is held. h.mu is held.
 func (h *host) pump(l *leg) {
-	if l.busy || l.holds > 0 || len(l.queue) == 0 {
+	if !h.mayDeliver(l) {
 		return
 	}
 	l.busy = h.goLocked(func() { h.deliverAll(l) })

@@ -45,7 +45,7 @@ func (h *host) start(ctx context.Context) (stop func(), err error) {
 	defer cancel()
 	var events bus.Subscription
 	if err := h.persist(starting, func(context.Context) (err error) {
-		events, err = h.env.Bus.ServeEvents(h.onEvent)
+		events, err = h.env.Bus.ServeEventsLending(h.onEvent)
 		return err
 	}); err != nil {
 		return nil, fmt.Errorf("serve events: %w", err)

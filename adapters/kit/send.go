@@ -71,7 +71,7 @@ func (h *host) try(ctx context.Context, c *callv1.Command, deadline time.Time) (
 	}
 	ctx, cancel := bus.WithDeadline(ctx, deadline)
 	defer cancel()
-	return h.env.Bus.Command(ctx, sent(c))
+	return h.env.Bus.Command(bus.Lending(ctx), sent(c))
 }
 
 // sent is the command as it goes out: what was sent is never changed, and a

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/tandem-rtc/tandem/bus"
 )
@@ -71,7 +70,7 @@ func (c *conn) Request(ctx context.Context, subject string, data []byte) ([]byte
 	if s == nil || len(data) > bus.MaxPayload {
 		return c.Driver.Request(ctx, subject, data)
 	}
-	a := newAnswer[[]byte]()
+	a := &slot[[]byte]{}
 	err := c.hand(ctx, s, bus.Msg{Subject: subject, Data: data, Respond: a.give}, a.unserved)
 	var v []byte
 	if err == nil {
@@ -89,8 +88,16 @@ func (c *conn) RequestValue(ctx context.Context, subject string, value any) (ans
 	if s == nil {
 		return nil, false, nil
 	}
-	a := newAnswer[any]()
-	err = c.hand(ctx, s, bus.Msg{Subject: subject, Value: value, RespondValue: a.give}, a.unserved)
+	a := &slot[any]{}
+	m := bus.Msg{Subject: subject, Value: value, RespondValue: a.give}
+	var work func()
+	if bus.Lends(ctx) {
+		m.Lend = func(f func()) bool { work = f; return true }
+	}
+	err = c.hand(ctx, s, m, a.unserved)
+	if work != nil {
+		work()
+	}
 	if err == nil {
 		answer, err = a.wait(ctx, c)
 	}
@@ -119,40 +126,52 @@ func (c *conn) hand(ctx context.Context, s *server, m bus.Msg, unserved func()) 
 	return nil
 }
 
-// answer is the place for one answer; the first counts.
-type answer[T any] struct {
-	state atomic.Int32
+// slot is the place for one answer; the first counts.
+type slot[T any] struct {
+	mu    sync.Mutex
+	state state
 	value T
-	ready chan struct{} // closed after state has changed
+	// ready is closed with the answer; made when somebody has to wait for it, as a
+	// rule never.
+	ready chan struct{}
 }
 
-// What an answer is.
+// state is what has become of a request.
+type state int
+
 const (
-	open int32 = iota
+	open state = iota
 	given
-	refused
+	refused // there will be no answer
 )
 
-func newAnswer[T any]() *answer[T] { return &answer[T]{ready: make(chan struct{})} }
+func (a *slot[T]) give(v T) { a.settle(given, v) }
 
-func (a *answer[T]) give(v T) {
-	if a.state.CompareAndSwap(open, given) {
-		a.value = v
+func (a *slot[T]) unserved() {
+	var none T
+	a.settle(refused, none)
+}
+
+func (a *slot[T]) settle(s state, v T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != open {
+		return
+	}
+	a.state, a.value = s, v
+	if a.ready != nil {
 		close(a.ready)
 	}
 }
 
-// unserved says that there will be no answer.
-func (a *answer[T]) unserved() {
-	if a.state.CompareAndSwap(open, refused) {
-		close(a.ready)
+func (a *slot[T]) wait(ctx context.Context, c *conn) (v T, err error) {
+	a.mu.Lock()
+	waiting := a.state == open
+	if waiting {
+		a.ready = make(chan struct{})
 	}
-}
-
-func (a *answer[T]) wait(ctx context.Context, c *conn) (v T, err error) {
-	select {
-	case <-a.ready: // as a rule, at once
-	default:
+	a.mu.Unlock()
+	if waiting {
 		select {
 		case <-a.ready:
 		case <-ctx.Done():
@@ -161,7 +180,7 @@ func (a *answer[T]) wait(ctx context.Context, c *conn) (v T, err error) {
 			return v, bus.ErrClosed
 		}
 	}
-	if a.state.Load() == refused {
+	if a.state == refused { // settled for good: no lock is needed
 		return v, errNotServed
 	}
 	return a.value, nil

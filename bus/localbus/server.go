@@ -51,7 +51,8 @@ func (s *server) handle(m bus.Msg) {
 	s.takeLocked(message{m, nil})
 }
 
-// try takes a request of this process; false if it has to go by the broker.
+// try takes a request of this process; false if it has to go by the broker. Only
+// a request that is handled at once can lend its goroutine.
 func (s *server) try(m bus.Msg, unserved func()) bool {
 	s.mu.Lock()
 	if s.stopped || len(s.waiting) >= maxWaiting {
@@ -68,6 +69,7 @@ func (s *server) takeLocked(m message) {
 	case s.stopped:
 		s.mu.Unlock()
 	case s.busy:
+		m.Lend = nil
 		s.waiting = append(s.waiting, m)
 		s.mu.Unlock()
 	default:

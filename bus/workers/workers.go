@@ -30,6 +30,13 @@ func (p *Pool) Go(f func()) {
 	go p.work(f)
 }
 
+// Begin counts work that somebody else's goroutine does until End: Wait waits for
+// it too.
+func (p *Pool) Begin() { p.all.Add(1) }
+
+// End is the end of what Begin began.
+func (p *Pool) End() { p.all.Done() }
+
 func (p *Pool) work(f func()) {
 	defer p.all.Done()
 	next := make(chan func(), 1)
