@@ -53,19 +53,32 @@ func answer(n uint64, offer string) string {
 // media gives the media descriptions of a session description, each without its
 // "m=".
 func media(sdp string) []string {
-	parts := strings.Split("\n"+sdp, "\nm=")
-	return parts[1:]
+	var parts []string
+	for {
+		start := strings.Index(sdp, "\nm=")
+		if start < 0 {
+			return parts
+		}
+		sdp = sdp[start+3:]
+		end := strings.Index(sdp, "\nm=")
+		if end < 0 {
+			return append(parts, sdp)
+		}
+		parts = append(parts, sdp[:end])
+	}
 }
 
 // usable reports whether a description has an audio line that is not refused.
 func usable(sdp string) bool {
-	for _, m := range media(sdp) {
-		f := strings.Fields(m)
-		if len(f) > 2 && f[0] == "audio" && f[1] != "0" {
+	for {
+		var found bool
+		if _, sdp, found = strings.Cut(sdp, "\nm=audio "); !found {
+			return false
+		}
+		if sdp != "" && sdp[0] >= '1' && sdp[0] <= '9' {
 			return true
 		}
 	}
-	return false
 }
 
 // attribute gives the value of the first line with a prefix.
@@ -80,10 +93,11 @@ func attribute(m, prefix, otherwise string) string {
 
 // opus gives the payload type that an offer has for Opus.
 func opus(m string) string {
-	i := strings.Index(strings.ToLower(m), " opus/48000")
-	if i < 0 {
-		return "111"
+	for line := range strings.SplitSeq(m, "\n") {
+		rest, ok := strings.CutPrefix(line, "a=rtpmap:")
+		if payload, codec, _ := strings.Cut(rest, " "); ok && len(codec) >= 10 && strings.EqualFold(codec[:10], "opus/48000") {
+			return payload
+		}
 	}
-	line := m[:i]
-	return strings.TrimPrefix(line[strings.LastIndexByte(line, '\n')+1:], "a=rtpmap:")
+	return "111"
 }
