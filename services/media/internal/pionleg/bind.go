@@ -34,7 +34,7 @@ func (e *Engine) bind(network transport.Net) error {
 	muxes := make([]ice.UDPMux, 0, len(conns))
 	for i, c := range conns {
 		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{
-			Logger: e.logs.NewLogger("mux"), UDPConn: socket{c}, Net: network,
+			Logger: e.logs.NewLogger("mux"), UDPConn: socket{c, e.guard}, Net: network,
 		}))
 		e.advertise = append(e.advertise, netip.AddrPortFrom(addresses[i], port))
 	}

@@ -178,6 +178,12 @@ func (p *peer) setLocal(pc *webrtc.PeerConnection, d webrtc.SessionDescription) 
 	if f := attribute(d.SDP, "fingerprint"); f != "" {
 		local.Fingerprint = f // the certificate may have been renewed since
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.teardown == nil {
+		p.ufrag = local.Ufrag
+		p.e.guard.register(local.Ufrag, local.Pwd)
+	}
 	return local, nil
 }
 
@@ -200,6 +206,7 @@ func (p *peer) start(pc *webrtc.PeerConnection, m *media, candidates []string) {
 	}
 	p.mu.Lock()
 	p.started = true
+	p.e.guard.start(p.ufrag)
 	early := p.early
 	p.early = nil
 	p.mu.Unlock()

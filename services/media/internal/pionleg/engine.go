@@ -21,13 +21,14 @@ type Engine struct {
 	advertise []netip.AddrPort
 	settings  webrtc.SettingEngine
 	identity  *identity
+	guard     *guard
 	logs      logging.LoggerFactory
 }
 
 // Open binds the port. Close ends it.
 func Open(cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, identity: &identity{}, logs: logs{cfg.Log}}
+	e := &Engine{cfg: cfg, identity: &identity{}, guard: newGuard(), logs: logs{cfg.Log}}
 	if _, _, err := e.identity.current(); err != nil {
 		return nil, err
 	}

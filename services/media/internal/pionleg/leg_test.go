@@ -373,7 +373,7 @@ func TestSocketIgnoresWriteDeadlines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := socket{conns[0]}
+	s := socket{conns[0], newGuard()}
 	defer func() { _ = s.Close() }()
 	if err := s.SetWriteDeadline(time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)

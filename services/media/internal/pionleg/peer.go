@@ -35,7 +35,8 @@ type peer struct {
 
 	mu       sync.Mutex
 	pc       *webrtc.PeerConnection
-	started  bool // the PeerConnection knows the terminal
+	ufrag    string // by which the guard knows the leg
+	started  bool   // the PeerConnection knows the terminal
 	closed   bool
 	early    []early // candidates from before that
 	taken    int
@@ -248,6 +249,7 @@ func (p *peer) abandon() {
 	pc, first := p.pc, p.teardown == nil
 	if first {
 		p.teardown = make(chan struct{})
+		p.e.guard.remove(p.ufrag)
 	}
 	done := p.teardown
 	p.mu.Unlock()
