@@ -294,6 +294,23 @@ func TestDigitsAreEventsBetweenTheSourcesPackets(t *testing.T) {
 	}
 }
 
+// A number dialled at once is taken whole.
+func TestDigitsWait(t *testing.T) {
+	a, b := pair()
+	j := Join(a, b)
+	defer j.Close()
+	for n := range 32 {
+		if !j.Dtmf(a, '1', 100) {
+			t.Fatalf("digit %d has no room", n)
+		}
+	}
+	for n := 0; j.Dtmf(a, '1', 100); n++ {
+		if n > toneQueue {
+			t.Fatal("digits wait without bound")
+		}
+	}
+}
+
 func TestDigitsNeedNegotiatedEvents(t *testing.T) {
 	a, b := pair()
 	b.session.Lines[1].Codecs = b.session.Lines[1].Codecs[:1]

@@ -15,7 +15,7 @@ const (
 	toneRepeats = 3
 	toneMost    = 6000
 	toneDefault = 100
-	toneQueue   = 16
+	toneQueue   = 64 // digits; a terminal may send 32 at once
 )
 
 // tone is the digits that wait to be sent on a stream, and the timer that
