@@ -12,7 +12,7 @@ func (p *peer) trickle(transaction string, r *sessionTrickle) {
 	s, state := p.session(r.session)
 	switch {
 	case s == nil:
-		p.signalClaim(transaction, r.session, func(g *callv1.Signal) { g.Body = body })
+		p.signalClaim(transaction, r.session, &callv1.Signal{Body: body})
 		return
 	case state != terminated:
 		p.signal(s, &callv1.Signal{Body: body})
@@ -20,13 +20,19 @@ func (p *peer) trickle(transaction string, r *sessionTrickle) {
 	p.send(ack{transaction})
 }
 
-// dtmf hands a digit on.
+// dtmf hands digits on, each a signal of its own, in order. They need no pause
+// here: the media node plays them one after the other.
 func (p *peer) dtmf(transaction string, r *sessionDTMF) {
-	body := &callv1.Signal_Dtmf{Dtmf: &callv1.Dtmf{Digit: r.digit, DurationMs: r.durationMS}}
+	var digits []*callv1.Signal
+	for _, d := range r.digits {
+		digits = append(digits, &callv1.Signal{Body: &callv1.Signal_Dtmf{Dtmf: &callv1.Dtmf{
+			Digit: string(d), DurationMs: r.durationMS,
+		}}})
+	}
 	s, state := p.session(r.session)
 	switch {
 	case s == nil:
-		p.signalClaim(transaction, r.session, func(g *callv1.Signal) { g.Body = body })
+		p.signalClaim(transaction, r.session, digits...)
 		return
 	case state == terminated:
 		p.send(failure{transaction, "Session " + printable(r.session) + " is terminated"})
@@ -35,7 +41,9 @@ func (p *peer) dtmf(transaction string, r *sessionDTMF) {
 		p.send(failure{transaction, "Invalid state for DTMF on session " + printable(r.session) + ": " + state})
 		return
 	}
-	p.signal(s, &callv1.Signal{Body: body})
+	for _, g := range digits {
+		p.signal(s, g)
+	}
 	p.send(ack{transaction})
 }
 
@@ -46,11 +54,20 @@ func (p *peer) signal(s *session, g *callv1.Signal) {
 	}
 }
 
-func (p *peer) signalClaim(transaction, id string, fill func(*callv1.Signal)) {
+// signalClaim signals for a call that was begun on an earlier connection: whose
+// it is, the first signal that is taken tells.
+func (p *peer) signalClaim(transaction, id string, signals ...*callv1.Signal) {
 	for _, s := range p.claims(id) {
-		g := &callv1.Signal{LegId: s.leg, Principal: s.owner}
-		fill(g)
-		if p.a.host.Signal(p.ctx, g) == nil {
+		taken := false
+		for _, g := range signals {
+			g.LegId, g.Principal = s.leg, s.owner
+			if err := p.a.host.Signal(p.ctx, g); err != nil {
+				p.a.log.Debug("signal not sent", "leg", s.leg, "error", err)
+				break
+			}
+			taken = true
+		}
+		if taken {
 			p.send(ack{transaction})
 			return
 		}

@@ -3,6 +3,7 @@ package sylkrtc
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -21,6 +22,7 @@ var seeds = []string{
 	`{"sylkrtc":"session-trickle","transaction":"t","session":"s","candidates":[]}`,
 	`{"sylkrtc":"session-terminate","transaction":"t","session":"s"}`,
 	`{"sylkrtc":"session-dtmf-info","transaction":"t","session":"s","digit":"#","duration":100}`,
+	`{"sylkrtc":"session-dtmf-info","transaction":"t","session":"s","digit":"12a*"}`,
 	`{"sylkrtc":"videoroom-join","transaction":"t"}`,
 	`{"sylkrtc":"no-such","transaction":"t"}`,
 	`{"transaction":"t","sylkrtc":"ping"`,
@@ -98,8 +100,8 @@ func checkBody(t *testing.T, body any) {
 			t.Fatalf("candidates %v", c)
 		}
 	case *sessionDTMF:
-		if len(r.digit) != 1 {
-			t.Fatalf("digit %q", r.digit)
+		if len(r.digits) < 1 || len(r.digits) > maxDigits || strings.ToUpper(r.digits) != r.digits {
+			t.Fatalf("digits %q", r.digits)
 		}
 	}
 }

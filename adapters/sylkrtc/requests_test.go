@@ -2,6 +2,7 @@ package sylkrtc
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
@@ -308,7 +309,16 @@ func TestRequestSessionDTMFInfo(t *testing.T) {
 	if g := (<-s.host.signals).GetDtmf(); g.GetDigit() != "A" || g.GetDurationMs() != 0 {
 		t.Errorf("the digit is %v", g)
 	}
-	c.refused(dtmf("12", nil), "Invalid value for 'digit' property")
+	const all = "0123456789*#abcdABCD012345678901" // as clients from 1.8 on send it
+	c.ok(dtmf(all, map[string]any{"duration": 60}))
+	for _, want := range strings.ToUpper(all) {
+		if g := (<-s.host.signals).GetDtmf(); g.GetDigit() != string(want) || g.GetDurationMs() != 60 {
+			t.Fatalf("the digit is %v, want %c", g, want)
+		}
+	}
+	for _, bad := range []string{"", "E", "12x", "1 2", all + "1", "é"} {
+		c.refused(dtmf(bad, nil), "Invalid value for 'digit' property")
+	}
 	c.refused(dtmf(5, nil), "Invalid value for 'digit' property")
 	c.refused(dtmf("1", map[string]any{"duration": -1}), "Invalid value for 'duration' property")
 	old := s.client(t, sylkrtctest.V1)

@@ -35,8 +35,9 @@ type (
 	}
 	sessionTerminate struct{ session string }
 	sessionDTMF      struct {
-		session, digit string
-		durationMS     uint32
+		session    string
+		digits     string // 1 to maxDigits, upper case
+		durationMS uint32 // of each
 	}
 
 	// unsupported is a request of the protocol that this server does not do.

@@ -27,6 +27,7 @@ const (
 	maxPrefixes   = 16
 	maxCandidates = 64 // of one signal
 	maxCandidate  = 1024
+	maxDigits     = 32 // of one request
 )
 
 func (f *fields) missing(name string) {
@@ -189,11 +190,14 @@ func parseSessionTrickle(f *fields) any {
 	return r
 }
 
+// parseSessionDTMF takes "digit" for one or more: clients from 1.8 on send all
+// that was dialled at once.
 func parseSessionDTMF(f *fields) any {
-	r := &sessionDTMF{session: f.id("session"), digit: strings.ToUpper(f.text("digit"))}
-	if f.wrong == "" && (len(r.digit) != 1 || !strings.Contains("0123456789*#ABCD", r.digit)) {
+	r := &sessionDTMF{session: f.id("session"), digits: f.text("digit")}
+	if f.wrong == "" && (r.digits == "" || len(r.digits) > maxDigits || strings.Trim(r.digits, "0123456789*#ABCDabcd") != "") {
 		f.invalid("digit")
 	}
+	r.digits = strings.ToUpper(r.digits)
 	if raw, there := f.m["duration"]; there && !isNull(raw) {
 		n, ok := integer(raw)
 		if !ok || n < 0 || n > 10_000 {
