@@ -114,20 +114,32 @@ const (
 	rtcpQueue = 32 << 10
 )
 
-// buffer makes the queue of one source. A terminal that uses ever new sources
-// costs us memory for each, so above the limit it loses its leg.
+// reportsFactor is how many more sources than it sends a terminal may name in
+// RTCP: its own, ours, and their retransmission streams.
+const reportsFactor = 4
+
+// buffer makes the queue of one source. A terminal that uses ever new sources, or
+// names them in RTCP, costs us memory for each, so above the limit it loses its
+// leg.
 func (p *peer) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
 	b := packetio.NewBuffer()
 	b.SetLimitSize(rtpQueue)
 	if kind == packetio.RTCPBufferPacket {
 		b.SetLimitSize(rtcpQueue)
-		return b
 	}
-	if int(p.sources.Add(1)) == p.e.cfg.Streams+1 {
+	if p.tooMany(kind) {
 		p.fail("the terminal uses too many sources", false)
 		go p.abandon()
 	}
 	return b
+}
+
+// tooMany counts a source, and reports whether it is the first above the limit.
+func (p *peer) tooMany(kind packetio.BufferPacketType) bool {
+	if kind == packetio.RTCPBufferPacket {
+		return int(p.reported.Add(1)) == reportsFactor*p.e.cfg.Streams+1
+	}
+	return int(p.sources.Add(1)) == p.e.cfg.Streams+1
 }
 
 // offer makes the PeerConnection's own offer and gathers.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/transport/v4/packetio"
 	"github.com/pion/webrtc/v4"
@@ -311,6 +312,24 @@ func TestLegMadeOfAStateRepeatsItsSession(t *testing.T) {
 				t.Errorf("%s changed its id", x.URI)
 			}
 		}
+	}
+}
+
+func TestRTCPAboutTooManySourcesLosesItsLeg(t *testing.T) {
+	e := open(t, Config{Streams: 3})
+	c, l, ev := connected(t, e, mediatest.Options{Audio: "audio/opus"})
+	remb := &rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 1, Bitrate: 1e6}
+	for i := range uint32(20) {
+		remb.SSRCs = append(remb.SSRCs, 1000+i)
+	}
+	if err := c.PC.WriteRTCP([]rtcp.Packet{remb}); err != nil {
+		t.Fatal(err)
+	}
+	if reason := wait(t, "failed", ev.down); !strings.Contains(reason, "sources") {
+		t.Errorf("reason %q", reason)
+	}
+	if l.Connected() {
+		t.Error("still connected")
 	}
 }
 

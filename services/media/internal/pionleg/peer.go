@@ -31,7 +31,8 @@ type peer struct {
 	failOnce  sync.Once
 	upOnce    sync.Once
 	counts    counters
-	sources   atomic.Int32
+	sources   atomic.Int32 // that have sent RTP
+	reported  atomic.Int32 // that RTCP was about
 
 	mu       sync.Mutex
 	pc       *webrtc.PeerConnection
