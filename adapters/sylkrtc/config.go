@@ -24,7 +24,7 @@ type Config struct {
 	MaxSessions    int `yaml:"max_sessions_per_connection" doc:"Sessions at once on one connection. A further session-create gets an error, a further incoming call finds the terminal busy."`
 
 	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009. Session descriptions may have 64 KiB, whatever this is."`
-	MaxBad     int `yaml:"max_bad_messages" doc:"Messages that are no requests (binary, malformed, of unknown type) after which a connection is closed with status 1008; 0 never closes it."`
+	MaxBad     int `yaml:"max_bad_messages" doc:"Messages that are no requests (binary, malformed, without a transaction) after which a connection is closed with status 1008; one is forgiven every 10 s. 0 never closes it."`
 
 	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply; session-trickle is acked and dropped, session-answer and session-terminate are always carried out."`
 	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate."`

@@ -3,6 +3,7 @@ package sylkrtc
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
 	"github.com/tandem-rtc/tandem/schema"
@@ -231,7 +232,6 @@ func TestErrorBadMessages(t *testing.T) {
 			"empty":                 {``, ""},
 			"missing sylkrtc":       {`{"transaction":"T"}`, "could not get WebSocket message type"},
 			"sylkrtc of other type": {`{"transaction":"T","sylkrtc":1}`, "could not get WebSocket message type"},
-			"unknown type":          {`{"transaction":"T","sylkrtc":"no-such"}`, "unknown WebSocket request: no-such"},
 			"unknown, no answer":    {`{"sylkrtc":"no-such"}`, ""},
 			"array":                 {`["transaction","T"]`, ""},
 			"number":                {`42`, ""},
@@ -242,7 +242,6 @@ func TestErrorBadMessages(t *testing.T) {
 			"transaction missing":   {`{"sylkrtc":"account-remove","account":"a@b"}`, ""},
 			"transaction too long":  {`{"transaction":"` + strings.Repeat("x", 300) + `","sylkrtc":"ping"}`, ""},
 			"deep":                  {`{"transaction":"T","sylkrtc":"ping","x":` + deep + `}`, "malformed JSON message"},
-			"not UTF-8":             {"{\"transaction\":\"T\",\"sylkrtc\":\"\xff\"}", "unknown WebSocket request: \ufffd"},
 		} {
 			c.ok(c.SendText(within(t), m.text))
 			select {
@@ -279,6 +278,39 @@ func TestErrorTooManyBadMessages(t *testing.T) {
 		t.Errorf("closed with %d, want 1008", got)
 	}
 	other.nothing()
+}
+
+// What a newer client may ask is refused, whatever it is, and held against
+// nobody.
+func TestErrorUnknownRequest(t *testing.T) {
+	both(t, func(t *testing.T, v string) {
+		s := serve(t, func(c *Config) { c.MaxBad = 1 })
+		c := s.client(t, v)
+		for range 3 {
+			c.refused(c.request("no-such", nil), "unknown WebSocket request: no-such")
+		}
+		c.ok(c.SendText(within(t), "{\"transaction\":\"T\",\"sylkrtc\":\"\xff\"}")) // not UTF-8
+		c.refused(c.Reply(within(t), "T"), "unknown WebSocket request: \ufffd")
+		c.nothing()
+		if n := len(s.host.counts); n != 0 {
+			t.Errorf("%d counted, first %s", n, <-s.host.counts)
+		}
+	})
+}
+
+// Bad messages are forgiven one by one.
+func TestErrorBadMessagesForgiven(t *testing.T) {
+	var s strikes
+	now := time.Now()
+	for i, row := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {0, 2}, {9 * time.Second, 3}, {time.Second, 3}, {25 * time.Second, 2}, {5 * time.Second, 2}, {time.Hour, 1}, {0, 2}} {
+		now = now.Add(row.after)
+		if got := s.add(now); got != row.want {
+			t.Errorf("step %d: %d, want %d", i, got, row.want)
+		}
+	}
 }
 
 // A session of another account is one that is not there.

@@ -93,3 +93,23 @@ func (b *bucket) take(rate float64, burst int, now time.Time) bool {
 	b.level--
 	return true
 }
+
+// strikes counts what should not happen; one is forgiven for every forgiveAfter.
+type strikes struct {
+	n     int
+	since time.Time // when the last was forgiven, or the first came
+}
+
+const forgiveAfter = 10 * time.Second
+
+// add counts one more and gives how many there are.
+func (s *strikes) add(now time.Time) int {
+	if forgiven := int(now.Sub(s.since) / forgiveAfter); forgiven >= s.n {
+		s.n, s.since = 0, now
+	} else {
+		s.n -= forgiven
+		s.since = s.since.Add(time.Duration(forgiven) * forgiveAfter)
+	}
+	s.n++
+	return s.n
+}

@@ -29,10 +29,10 @@ type peer struct {
 	out    lane[outbound]
 	pinged time.Time // guarded by adapter.mu
 
-	rate bucket // the reader's
-	bad  int    // the reader's: messages that were no requests
-	over int    // the reader's: requests in a row that were too many
-	deaf bool   // the reader's: nothing is listened to any more
+	rate bucket  // the reader's
+	bad  strikes // the reader's: messages that were no requests
+	over int     // the reader's: requests in a row that were too many
+	deaf bool    // the reader's: nothing is listened to any more
 
 	mu       sync.Mutex // never held while anything blocks
 	accounts map[string]*account
@@ -164,13 +164,13 @@ func (p *peer) parse(kind websocket.MessageType, text []byte) (*frame, error) {
 
 // notARequest counts what is no request; after too many it ends the connection.
 func (p *peer) notARequest(bad *badFrame) bool {
-	p.bad++
+	count := p.bad.add(time.Now())
 	p.a.host.Metrics().Count("bad_messages", 1)
-	p.a.log.Info("bad message", "remote", p.remote, "why", bad.text, "count", p.bad)
+	p.a.log.Info("bad message", "remote", p.remote, "why", bad.text, "count", count)
 	if bad.transaction != "" && !p.in.pushWait(failure{bad.transaction, bad.text}, len(bad.text)) {
 		return false
 	}
-	if p.a.cfg.MaxBad > 0 && p.bad >= p.a.cfg.MaxBad {
+	if p.a.cfg.MaxBad > 0 && count >= p.a.cfg.MaxBad {
 		return p.disconnect("too many bad messages")
 	}
 	return true

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// badFrame is a message that is no request: it is counted. With a transaction
-// it is answered too.
+// badFrame is a message that is no request: it is counted, so that who sends
+// nothing else is disconnected. With a transaction it is answered too.
 type badFrame struct {
 	transaction string // "" when it could not be read
 	text        string
@@ -15,7 +15,8 @@ type badFrame struct {
 
 func (e *badFrame) Error() string { return e.text }
 
-// badField is a request with a field that cannot be. It is answered.
+// badField is a request with a field that cannot be, or of a type that this
+// server does not know, as a newer client's may be. It is answered.
 type badField struct{ transaction, text string }
 
 func (e *badField) Error() string { return e.text }
@@ -58,6 +59,7 @@ var requests = map[string]requestType{
 	"account-update-addressbook":       {v2, "AccountUpdateAddressBookRequest", nil},
 	"lookup-public-key":                {v2, "LookupPublicKeyRequest", nil},
 
+	"videoroom-ctl":                     {v1, "VideoroomCtlRequest", nil},
 	"videoroom-join":                    {v1, "VideoroomJoinRequest", nil},
 	"videoroom-leave":                   {v1, "VideoroomLeaveRequest", nil},
 	"videoroom-configure":               {v1, "VideoroomConfigureRequest", nil},
@@ -70,6 +72,9 @@ var requests = map[string]requestType{
 	"videoroom-message":                 {v2, "VideoroomMessageRequest", nil},
 	"videoroom-composing-indication":    {v2, "VideoroomComposingIndicationRequest", nil},
 	"videoroom-mute-audio-participants": {v2, "VideoroomMuteAudioParticipantsRequest", nil},
+	"videoroom-mute-participant":        {v2, "VideoroomMuteParticipantRequest", nil},
+	"videoroom-remove":                  {v2, "VideoroomRemoveRequest", nil},
+	"videoroom-terminate":               {v2, "VideoroomTerminateRequest", nil},
 	"videoroom-toggle-hand":             {v2, "VideoroomToggleHandRequest", nil},
 }
 
@@ -96,7 +101,7 @@ func parse(v version, text []byte) (*frame, error) {
 	}
 	t, known := requests[name]
 	if !known || t.since == v2 && v == v1 {
-		return nil, &badFrame{fr.transaction, "unknown WebSocket request: " + printable(name)}
+		return nil, &badField{fr.transaction, "unknown WebSocket request: " + printable(name)}
 	}
 	fr.name = name
 	if t.parse == nil {
