@@ -194,7 +194,8 @@ func (v validator) headers(headers []*callv1.Header) *Error {
 	return nil
 }
 
-// headerName checks for an RFC 3261 section 25.1 token in lower case.
+// headerName checks for an RFC 3261 section 25.1 token. Names are compared
+// without regard to case (section 7.3.1), and carried as their sender wrote them.
 func (v validator) headerName(s string) *Error {
 	if s == "" {
 		return Invalid("name", "missing")
@@ -204,9 +205,6 @@ func (v validator) headerName(s string) *Error {
 	}
 	for i := range len(s) {
 		c := s[i]
-		if c >= 'A' && c <= 'Z' {
-			return Invalid("name", "not in lower case")
-		}
 		if !isAlphanumeric(c) && strings.IndexByte("-.!%*_+`'~", c) < 0 {
 			return Invalid("name", "a character that cannot stand in a header name")
 		}

@@ -93,6 +93,22 @@ func TestGoodCommandsPass(t *testing.T) {
 	}
 }
 
+// A header's name passes as its sender spells it, and the same way to the other
+// side.
+func TestHeaderNamesKeepTheirSpelling(t *testing.T) {
+	for _, name := range []string{"X-Note", "x-note", "X-NOTE", "Ünot", "X Note", "x:y"} {
+		good := !strings.ContainsAny(name, "Ü :")
+		c := commands()["offer"]
+		c.GetOffer().Headers[0].Name = name
+		if err := schema.ValidateCommand(c, schema.Limits{}); (err == nil) != good {
+			t.Errorf("%q in a command: %v", name, err)
+		}
+		if got := c.GetOffer().GetHeaders()[0].GetName(); got != name {
+			t.Errorf("%q became %q", name, got)
+		}
+	}
+}
+
 // Every fault is reported with the path of its field.
 func TestFaultyCommands(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -148,7 +164,7 @@ func TestFaultyCommands(t *testing.T) {
 		{"offer", func(c *callv1.Command) { c.GetOffer().Caller.DisplayName = long(256) }, "offer.caller.display_name"},
 		{"offer", func(c *callv1.Command) { c.GetOffer().Headers = make([]*callv1.Header, 33) }, "offer.headers"},
 		{"offer", func(c *callv1.Command) { c.GetOffer().Headers = make([]*callv1.Header, 1) }, "offer.headers[0].name"},
-		{"offer", func(c *callv1.Command) { c.GetOffer().Headers[0].Name = "X-Note" }, "offer.headers[0].name"},
+		{"offer", func(c *callv1.Command) { c.GetOffer().Headers[0].Name = "X Note" }, "offer.headers[0].name"},
 		{"offer", func(c *callv1.Command) { c.GetOffer().Headers[0].Name = "x:note" }, "offer.headers[0].name"},
 		{"offer", func(c *callv1.Command) { c.GetOffer().Headers[0].Name = long(65) }, "offer.headers[0].name"},
 		{"offer", func(c *callv1.Command) { c.GetOffer().Headers[0].Value = "a\r\nx: b" }, "offer.headers[0].value"},

@@ -435,7 +435,7 @@ type Offer struct {
 	Ref string `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`
 	// The calling party as the directory gave it.
 	Caller *Party `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
-	// Protocol headers to carry to the other side, names lower case.
+	// Protocol headers to carry to the other side.
 	Headers       []*Header `protobuf:"bytes,6,rep,name=headers,proto3" json:"headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -516,7 +516,7 @@ func (x *Offer) GetHeaders() []*Header {
 // Header is one end-to-end header (sylkRTC "headers").
 type Header struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Lower-case name.
+	// Name as its sender spells it; case does not matter in comparing.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Value, at most the configured size.
 	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
