@@ -173,7 +173,7 @@ func TestRequestSessionCreate(t *testing.T) {
 		case o.GetPrincipal() != "alice", o.GetOffer().GetTo() != "sip:bob@example.com",
 			o.GetOffer().GetSdp() != "offer", o.GetOffer().GetTerminal().GetId() != term.GetId(),
 			o.GetOffer().GetRef() != "s1", o.GetOffer().GetCaller().GetDisplayName() != "The alice",
-			len(o.GetOffer().GetHeaders()) != 1 || o.GetOffer().GetHeaders()[0].GetName() != "x-one":
+			len(o.GetOffer().GetHeaders()) != 1 || o.GetOffer().GetHeaders()[0].GetName() != "X-One":
 			t.Errorf("the offer is %v", o)
 		}
 		c.state("s1", "progress")

@@ -104,7 +104,8 @@ func identityOf(p *callv1.Party, domain string) identity {
 	return id
 }
 
-// wantedHeaders gives the headers that an account asked for by prefix.
+// wantedHeaders gives the headers that an account asked for by prefix, whatever
+// their case, in the spelling of who sent them: applications look for X-Foo.
 func wantedHeaders(hs []*callv1.Header, prefixes []string) map[string]string {
 	var out map[string]string
 	for _, h := range hs {

@@ -1,6 +1,8 @@
 package sylkrtc
 
 import (
+	"encoding/json"
+	"maps"
 	"testing"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -53,6 +55,25 @@ func TestIdentity(t *testing.T) {
 	}
 	if got := identityOf(nil, "x"); got.URI != "anonymous@anonymous.invalid" {
 		t.Errorf("nobody is shown as %v", got)
+	}
+}
+
+// Prefixes have no case, names keep theirs.
+func TestWantedHeaders(t *testing.T) {
+	hs := canonicalHeaders([]header{{"X-Foo", "1"}, {"x-bar", "2"}, {"X-FOO-2", "3"}, {"Other", "4"}})
+	for prefix, want := range map[string]map[string]string{
+		"x-foo": {"X-Foo": "1", "X-FOO-2": "3"},
+		"X-":    {"X-Foo": "1", "x-bar": "2", "X-FOO-2": "3"},
+		"o":     {"Other": "4"},
+		"y":     nil,
+	} {
+		r, ok := parseAccountAdd(&fields{m: map[string]json.RawMessage{
+			"account": json.RawMessage(`"a@b.example"`), "password": json.RawMessage(`"x"`),
+			"incoming_header_prefixes": json.RawMessage(`["` + prefix + `"]`),
+		}}).(*accountAdd)
+		if got := wantedHeaders(hs, r.headerPrefixes); !ok || !maps.Equal(got, want) {
+			t.Errorf("prefix %q: %v, want %v", prefix, got, want)
+		}
 	}
 }
 

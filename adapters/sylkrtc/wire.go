@@ -44,7 +44,7 @@ type (
 	unsupported struct{}
 )
 
-// header is one end-to-end header.
+// header is one end-to-end header, its name as the client spells it.
 type header struct{ name, value string }
 
 // candidate is one ICE candidate.

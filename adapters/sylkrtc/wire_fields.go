@@ -116,7 +116,7 @@ func (f *fields) headers(name string) []header {
 	out := make([]header, 0, len(list))
 	for _, m := range list {
 		h := fields{m: m, class: "Header"}
-		out = append(out, header{strings.ToLower(h.text("name")), h.text("value")})
+		out = append(out, header{h.text("name"), h.text("value")})
 		if h.wrong != "" {
 			f.fail(h.wrong)
 			return nil
