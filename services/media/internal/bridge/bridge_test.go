@@ -96,7 +96,7 @@ func TestPacketsGoToTheSlotsOtherLine(t *testing.T) {
 	a, b := pair()
 	j := Join(a, b)
 	defer j.Close()
-	for _, tt := range []struct {
+	for i, tt := range []struct {
 		from, to *fake
 		line     int
 		pt       uint8
@@ -115,7 +115,7 @@ func TestPacketsGoToTheSlotsOtherLine(t *testing.T) {
 		{b, a, 0, 120, -1, 0}, // b only gets the screen
 	} {
 		tt.to.sent = nil
-		tt.from.sink.Packet(tt.line, packet(5, tt.pt, 10, 100), []byte{1, 2})
+		tt.from.sink.Packet(tt.line, packet(5, tt.pt, uint16(i), 100), []byte{1, 2})
 		got := tt.to.last()
 		if got.line != tt.want || got.line >= 0 && (got.header.PayloadType != tt.wantPT || !got.header.Marker || len(got.payload) != 2) {
 			t.Errorf("line %d type %d went to %+v", tt.line, tt.pt, got)

@@ -150,6 +150,7 @@ func (s *stream) insert(payload uint8, timestamp uint32, marker bool) {
 	}
 	s.lastSequence++
 	s.sequence++
+	s.used.seal()
 	if s.lastAt.IsZero() {
 		s.lastAt = time.Now()
 	}

@@ -21,6 +21,7 @@ type stream struct {
 	lastTimestamp uint32
 	lastAt        time.Time
 	lastPayload   uint8
+	used          window
 
 	// header is reused for every packet.
 	header rtp.Header
@@ -37,6 +38,7 @@ func (s *stream) place(h *rtp.Header, clock uint32, now time.Time) {
 		elapsed := uint64(now.Sub(s.lastAt)) * uint64(clock) / uint64(time.Second)
 		s.sequence = s.lastSequence + 1 - h.SequenceNumber
 		s.offset = s.lastTimestamp + max(uint32(elapsed), 1) - h.Timestamp //nolint:gosec // timestamps wrap
+		s.used.seal()
 	}
 	s.started, s.source = true, h.SSRC
 }

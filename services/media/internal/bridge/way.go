@@ -121,10 +121,17 @@ func (w *way) Packet(line int, h *rtp.Header, payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.place(h, l.clock[h.PayloadType&0x7f], time.Now())
+	number := h.SequenceNumber + s.sequence
+	if s.lastAt.IsZero() {
+		s.lastSequence = number
+	}
+	if !s.used.take(number, s.lastSequence) {
+		return
+	}
 	out := &s.header
 	*out = rtp.Header{
 		Version: 2, Marker: h.Marker, PayloadType: pt,
-		SequenceNumber: h.SequenceNumber + s.sequence, Timestamp: h.Timestamp + s.offset,
+		SequenceNumber: number, Timestamp: h.Timestamp + s.offset,
 		Extensions: out.Extensions[:0],
 	}
 	if h.Extension && (h.ExtensionProfile == rtp.ExtensionProfileOneByte || h.ExtensionProfile == rtp.ExtensionProfileTwoByte) {
