@@ -45,15 +45,22 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	if len(text) > limits.Bytes {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(text))
 	}
+	text, names, err := normal(text)
+	if err != nil {
+		return nil, err
+	}
 	if !strings.HasPrefix(text, "v=") {
 		return nil, fmt.Errorf("%w: no version", ErrMalformed)
+	}
+	if len(names) > limits.Lines {
+		return nil, fmt.Errorf("%w: %d media lines", ErrTooLarge, len(names))
 	}
 	raw := &sdp.SessionDescription{}
 	if err := raw.UnmarshalString(text); err != nil {
 		return nil, ErrMalformed // the parser's own words quote the description
 	}
-	if len(raw.MediaDescriptions) > limits.Lines {
-		return nil, fmt.Errorf("%w: %d media lines", ErrTooLarge, len(raw.MediaDescriptions))
+	if len(raw.MediaDescriptions) != len(names) {
+		return nil, ErrMalformed
 	}
 	session := readTransport(raw.Attributes, Transport{}, limits)
 	if _, ok := raw.Attribute("ice-lite"); ok {
@@ -62,8 +69,8 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	bundles := bundlesOf(raw)
 	d := &Description{Grouped: len(bundles) > 0}
 	mids := map[string]bool{}
-	for _, m := range raw.MediaDescriptions {
-		l := readLine(raw, m, session, limits)
+	for i, m := range raw.MediaDescriptions {
+		l := readLine(raw, m, names[i], session, limits)
 		if l.MID != "" && mids[l.MID] {
 			return nil, fmt.Errorf("%w: a mid twice", ErrMalformed)
 		}
@@ -132,16 +139,17 @@ func appendCandidates(to, more []string, limit int) []string {
 }
 
 // forwardable reports whether a line's media could be forwarded at all: RTP
-// with feedback over DTLS, multiplexed with its RTCP, in a codec we know.
+// with feedback over DTLS, multiplexed with its RTCP, in a codec we know. Older
+// clients leave out what is below SAVPF.
 func (l *Line) forwardable() bool {
-	return (l.Kind == Audio || l.Kind == Video) && strings.HasSuffix(l.Proto, "/TLS/RTP/SAVPF") && l.rtcpMux &&
+	return (l.Kind == Audio || l.Kind == Video) && (l.Proto == "UDP/TLS/RTP/SAVPF" || l.Proto == "RTP/SAVPF") && l.rtcpMux &&
 		slices.ContainsFunc(l.Codecs, func(c Codec) bool { return !strings.EqualFold(c.Name, TelephoneEvent) })
 }
 
-func readLine(raw *sdp.SessionDescription, m *sdp.MediaDescription, session Transport, limits Limits) Line {
+func readLine(raw *sdp.SessionDescription, m *sdp.MediaDescription, as name, session Transport, limits Limits) Line {
 	l := Line{
-		Kind:      m.MediaName.Media,
-		Proto:     strings.Join(m.MediaName.Protos, "/"),
+		Kind:      as.kind,
+		Proto:     as.proto,
 		Formats:   m.MediaName.Formats,
 		Direction: directionIn(raw.Attributes, SendRecv),
 	}

@@ -69,7 +69,8 @@ func TestBundledLineMayLeaveItsTransportToTheFirst(t *testing.T) {
 func TestLinesThatCannotBeForwarded(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain RTP":            strings.Replace(audio("0"), "UDP/TLS/RTP/SAVPF", "RTP/AVP", 1),
-		"SDES":                 strings.Replace(audio("0"), "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", 1),
+		"SDES":                 strings.NewReplacer("UDP/TLS/RTP/SAVPF", "RTP/SAVPF", fingerprint(), "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x").Replace(audio("0")),
+		"TCP":                  strings.Replace(audio("0"), "UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", 1),
 		"no rtcp-mux":          strings.Replace(audio("0"), "a=rtcp-mux\r\n", "", 1),
 		"no ICE":               strings.Replace(audio("0"), "a="+credentials+"\r\n", "", 1),
 		"no fingerprint":       strings.Replace(audio("0"), "a="+fingerprint()+"\r\n", "", 1),
