@@ -162,6 +162,10 @@ var pingEvery = 5e3;
 var pingsUnanswered = 3;
 var readyWithin = 1e4;
 var backoff = [1, 2, 4, 8, 16];
+var givenUp = 4e3;
+function retryAfter(failures) {
+  return backoff[Math.min(failures, backoff.length - 1)];
+}
 var browser = {
   socket: (url, name) => new WebSocket(url, name),
   after: (ms, run) => window.setTimeout(run, ms),
@@ -266,17 +270,16 @@ var Link = class {
     });
   }
   lost() {
-    this.drop();
-    const seconds = backoff[Math.min(this.failures, backoff.length - 1)];
-    this.failures++;
+    this.drop(givenUp);
+    const seconds = retryAfter(this.failures++);
     this.timer = this.env.after(seconds * 1e3, () => this.connect());
     this.enter("waiting", seconds);
   }
-  drop() {
+  drop(status) {
     this.stopTimer();
     const socket = this.socket;
     this.socket = void 0;
-    socket?.close();
+    socket?.close(status);
     const waiting = [...this.waiting.values()];
     this.waiting.clear();
     for (const request of waiting) request.failed(new Unsent());
@@ -467,10 +470,10 @@ var Call = class _Call {
     this.exchange.changed(this);
     return connection;
   }
-  async answered(sdp, final) {
+  async answered(sdp, final2) {
     const connection = this.connection;
     if (connection === void 0) return;
-    if (final) this.enter("connecting");
+    if (final2) this.enter("connecting");
     if (this.direction === "in" || sdp === "" || connection.signalingState === "stable") return;
     try {
       await connection.setRemoteDescription({ type: "answer", sdp });
@@ -542,6 +545,8 @@ var Call = class _Call {
 var recentKept = 30;
 var missedWithin = 5e3;
 var agent = "Tandem softphone";
+var final = /* @__PURE__ */ new Set([401, 403, 404, 904]);
+var finalWords = /^(SIP domain not allowed|invalid SIP URI)/;
 var Phone = class {
   constructor(url, render) {
     this.render = render;
@@ -554,6 +559,7 @@ var Phone = class {
   /** The exchange accepted the account on the current link. */
   registered = false;
   linkState = "closed";
+  /** Until the next attempt to connect or, on an open link, to register. */
   retrySeconds = 0;
   /** Why signing in failed, in words. */
   refusal = "";
@@ -565,6 +571,10 @@ var Phone = class {
   owed = /* @__PURE__ */ new Set();
   /** The incoming call that the exchange has already called missed. */
   missing;
+  /** The exchange knows the account on the current link. */
+  added = false;
+  refusals = 0;
+  again;
   signIn(profile) {
     this.refusal = "";
     this.profile = profile;
@@ -581,12 +591,14 @@ var Phone = class {
     this.recent = [];
     this.missed = 0;
     this.owed.clear();
+    this.refusals = 0;
     this.connection.close();
     this.render();
   }
-  /** Tries to connect at once instead of waiting for the next attempt. */
+  /** Tries to connect or register at once instead of waiting for the next attempt. */
   hurry() {
     if (this.linkState === "waiting") this.connection.open();
+    else if (this.again !== void 0) this.registerAgain();
   }
   /** Places a call to user@domain, unless one is under way. */
   dial(peer, video) {
@@ -623,9 +635,11 @@ var Phone = class {
   }
   link(state, retrySeconds) {
     this.linkState = state;
+    this.stopTrying();
     this.retrySeconds = retrySeconds;
     if (state !== "open") {
       this.registered = false;
+      this.added = false;
       this.unlinked();
     } else if (this.profile !== void 0) {
       void this.register(this.profile);
@@ -643,11 +657,36 @@ var Phone = class {
     const { account: account2, ha1: ha12, name } = profile;
     const identified = name === "" ? {} : { display_name: name };
     try {
-      await this.connection.request("account-add", { account: account2, password: ha12, user_agent: agent, ...identified });
+      if (!this.added) {
+        await this.connection.request("account-add", { account: account2, password: ha12, user_agent: agent, ...identified });
+        this.added = true;
+      }
       await this.connection.request("account-register", { account: account2 });
     } catch (error) {
-      if (error instanceof Refused && this.profile === profile) this.signOut(inWords(error.message));
+      if (error instanceof Refused && this.profile === profile) this.refused(error.message);
     }
+  }
+  /** Signs out if the account is refused for good; otherwise calls go on, and it tries again. */
+  refused(reason) {
+    this.registered = false;
+    if (final.has(code(reason)) || finalWords.test(reason)) {
+      this.signOut(inWords(reason));
+      return;
+    }
+    this.stopTrying();
+    this.retrySeconds = retryAfter(this.refusals++);
+    this.again = browser.after(this.retrySeconds * 1e3, () => this.registerAgain());
+    this.render();
+  }
+  registerAgain() {
+    this.stopTrying();
+    if (this.profile !== void 0) void this.register(this.profile);
+    this.render();
+  }
+  stopTrying() {
+    if (this.again !== void 0) browser.cancel(this.again);
+    this.again = void 0;
+    this.retrySeconds = 0;
   }
   event(message) {
     const kind = text(message, "sylkrtc");
@@ -672,11 +711,11 @@ var Phone = class {
     const state = text(message, "state");
     this.registered = state === "registered";
     if (state === "failed") {
-      const reason = text(message, "reason");
-      this.signOut(code(reason) === 408 ? "The exchange did not answer in time" : inWords(reason));
+      this.refused(text(message, "reason"));
       return;
     }
     if (this.registered) {
+      this.refusals = 0;
       this.signedIn = true;
       for (const session of this.owed) this.connection.request("session-terminate", { session }).catch(() => void 0);
       this.owed.clear();
@@ -1344,6 +1383,7 @@ function linkInWords(phone) {
     case "connecting":
       return ["connecting", "Connecting…"];
     case "open":
+      if (phone.retrySeconds > 0) return ["waiting", `The exchange is not ready, next try in ${phone.retrySeconds} s`];
       return ["open", "Signing in…"];
     case "waiting":
       return ["waiting", `No connection, next try in ${phone.retrySeconds} s`];

@@ -76,6 +76,7 @@ function linkInWords(phone: Phone): [state: string, words: string] {
     case "connecting":
       return ["connecting", "Connecting…"];
     case "open":
+      if (phone.retrySeconds > 0) return ["waiting", `The exchange is not ready, next try in ${phone.retrySeconds} s`];
       return ["open", "Signing in…"];
     case "waiting":
       return ["waiting", `No connection, next try in ${phone.retrySeconds} s`];

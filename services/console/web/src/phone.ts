@@ -3,7 +3,7 @@
 
 import { Call, type Exchange } from "./call";
 import { code, inWords } from "./reasons";
-import { type LinkState, Link, Refused, Unsent } from "./sylk";
+import { browser, type LinkState, Link, Refused, retryAfter, Unsent } from "./sylk";
 import { type Identity, type Message, identity, text } from "./wire";
 
 /** Who uses the phone. The HA1 is a password equivalent: it is never shown. */
@@ -28,6 +28,10 @@ const recentKept = 30;
 // A missed-session event this soon after an incoming call's end is about it.
 const missedWithin = 5_000;
 const agent = "Tandem softphone";
+// Refusals of an account that trying again does not cure. Every other passes:
+// an exchange that is busy or being restarted.
+const final = new Set([401, 403, 404, 904]);
+const finalWords = /^(SIP domain not allowed|invalid SIP URI)/;
 
 export class Phone implements Exchange {
   profile: Profile | undefined;
@@ -36,6 +40,7 @@ export class Phone implements Exchange {
   /** The exchange accepted the account on the current link. */
   registered = false;
   linkState: LinkState = "closed";
+  /** Until the next attempt to connect or, on an open link, to register. */
   retrySeconds = 0;
   /** Why signing in failed, in words. */
   refusal = "";
@@ -48,6 +53,10 @@ export class Phone implements Exchange {
   private readonly owed = new Set<string>();
   /** The incoming call that the exchange has already called missed. */
   private missing: Call | undefined;
+  /** The exchange knows the account on the current link. */
+  private added = false;
+  private refusals = 0;
+  private again: number | undefined;
 
   constructor(
     url: string,
@@ -73,13 +82,15 @@ export class Phone implements Exchange {
     this.recent = [];
     this.missed = 0;
     this.owed.clear();
+    this.refusals = 0;
     this.connection.close();
     this.render();
   }
 
-  /** Tries to connect at once instead of waiting for the next attempt. */
+  /** Tries to connect or register at once instead of waiting for the next attempt. */
   hurry(): void {
     if (this.linkState === "waiting") this.connection.open();
+    else if (this.again !== undefined) this.registerAgain();
   }
 
   /** Places a call to user@domain, unless one is under way. */
@@ -124,9 +135,11 @@ export class Phone implements Exchange {
 
   private link(state: LinkState, retrySeconds: number): void {
     this.linkState = state;
+    this.stopTrying();
     this.retrySeconds = retrySeconds;
     if (state !== "open") {
       this.registered = false;
+      this.added = false;
       this.unlinked();
     } else if (this.profile !== undefined) {
       void this.register(this.profile);
@@ -146,12 +159,40 @@ export class Phone implements Exchange {
     const { account, ha1, name } = profile;
     const identified = name === "" ? {} : { display_name: name };
     try {
-      await this.connection.request("account-add", { account, password: ha1, user_agent: agent, ...identified });
+      if (!this.added) {
+        await this.connection.request("account-add", { account, password: ha1, user_agent: agent, ...identified });
+        this.added = true;
+      }
       await this.connection.request("account-register", { account });
     } catch (error) {
-      // A lost link comes back by itself; a refusal needs the user.
-      if (error instanceof Refused && this.profile === profile) this.signOut(inWords(error.message));
+      // A lost link comes back by itself.
+      if (error instanceof Refused && this.profile === profile) this.refused(error.message);
     }
+  }
+
+  /** Signs out if the account is refused for good; otherwise calls go on, and it tries again. */
+  private refused(reason: string): void {
+    this.registered = false;
+    if (final.has(code(reason)) || finalWords.test(reason)) {
+      this.signOut(inWords(reason));
+      return;
+    }
+    this.stopTrying();
+    this.retrySeconds = retryAfter(this.refusals++);
+    this.again = browser.after(this.retrySeconds * 1000, () => this.registerAgain());
+    this.render();
+  }
+
+  private registerAgain(): void {
+    this.stopTrying();
+    if (this.profile !== undefined) void this.register(this.profile);
+    this.render();
+  }
+
+  private stopTrying(): void {
+    if (this.again !== undefined) browser.cancel(this.again);
+    this.again = undefined;
+    this.retrySeconds = 0;
   }
 
   private event(message: Message): void {
@@ -178,11 +219,11 @@ export class Phone implements Exchange {
     const state = text(message, "state");
     this.registered = state === "registered";
     if (state === "failed") {
-      const reason = text(message, "reason");
-      this.signOut(code(reason) === 408 ? "The exchange did not answer in time" : inWords(reason));
+      this.refused(text(message, "reason"));
       return;
     }
     if (this.registered) {
+      this.refusals = 0;
       this.signedIn = true;
       for (const session of this.owed) this.connection.request("session-terminate", { session }).catch(() => undefined);
       this.owed.clear();

@@ -37,6 +37,14 @@ const pingEvery = 5_000;
 const pingsUnanswered = 3;
 const readyWithin = 10_000;
 const backoff = [1, 2, 4, 8, 16];
+// Private use (RFC 6455 section 7.4.2). Closing without a status would tell the
+// exchange that the user has left, and end the calls.
+const givenUp = 4000;
+
+/** Seconds to wait before the next attempt after a number of failed ones. */
+export function retryAfter(failures: number): number {
+  return backoff[Math.min(failures, backoff.length - 1)]!;
+}
 
 export const browser: Env = {
   socket: (url, name) => new WebSocket(url, name),
@@ -157,18 +165,17 @@ export class Link {
   }
 
   private lost(): void {
-    this.drop();
-    const seconds = backoff[Math.min(this.failures, backoff.length - 1)]!;
-    this.failures++;
+    this.drop(givenUp);
+    const seconds = retryAfter(this.failures++);
     this.timer = this.env.after(seconds * 1000, () => this.connect());
     this.enter("waiting", seconds);
   }
 
-  private drop(): void {
+  private drop(status?: number): void {
     this.stopTimer();
     const socket = this.socket;
     this.socket = undefined;
-    socket?.close();
+    socket?.close(status);
     const waiting = [...this.waiting.values()];
     this.waiting.clear();
     for (const request of waiting) request.failed(new Unsent());

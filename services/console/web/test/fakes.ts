@@ -11,6 +11,8 @@ export class Socket {
   onclose: (() => void) | null = null;
   readonly sent: Frame[] = [];
   closed = false;
+  /** What close was called with. */
+  status: number | undefined;
 
   constructor(
     readonly url: string,
@@ -23,8 +25,9 @@ export class Socket {
     this.sent.push(JSON.parse(frame) as Frame);
   }
 
-  close(): void {
+  close(status?: number): void {
     this.closed = true;
+    this.status = status;
   }
 
   /** The exchange says something. */
@@ -37,6 +40,11 @@ export class Socket {
     const request = this.last(kind);
     this.says({ sylkrtc: "ack", transaction: request["transaction"] });
     return request;
+  }
+
+  /** The exchange refuses the last request of a kind. */
+  refuses(kind: string, error: string): void {
+    this.says({ sylkrtc: "error", transaction: this.last(kind)["transaction"], error });
   }
 
   last(kind: string): Frame {

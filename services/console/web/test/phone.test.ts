@@ -104,6 +104,83 @@ test("wrong credentials end the sign-in in words", async () => {
   assert.ok(socket.closed);
 });
 
+for (const reason of ["401 Unauthorized", "403 Forbidden", "404 Not Found", "904 Operation has no matching challenge ", "SIP domain not allowed: x", "invalid SIP URI: x"]) {
+  test(`an account-add refused with "${reason}" ends the sign-in`, async () => {
+    const phone = new Phone("ws://x/", () => {});
+    phone.signIn(profile);
+    Socket.latest.says({ sylkrtc: "ready-event" });
+    Socket.latest.refuses("account-add", reason);
+    await settle();
+    assert.equal(phone.profile, undefined);
+    assert.notEqual(phone.refusal, "");
+  });
+}
+
+function failed(socket: Socket, reason: string) {
+  socket.says({ sylkrtc: "account-event", account: profile.account, event: "registration-state", state: "failed", reason });
+}
+
+test("an account refused for now is tried again after 1, 2, 4, … seconds, and its call goes on", async () => {
+  const { phone, socket, session, call } = await calling();
+  event(socket, session, "accepted", { sdp: "their answer" });
+  event(socket, session, "established");
+  socket.onclose?.();
+  clock.pass(1);
+  const again = Socket.latest;
+  again.says({ sylkrtc: "ready-event" });
+  again.refuses("account-add", "503 Service Unavailable");
+  await settle();
+  assert.deepEqual([phone.registered, phone.signedIn, phone.retrySeconds, phone.refusal], [false, true, 1, ""]);
+  clock.pass(0.9);
+  assert.equal(again.count("account-add"), 1);
+  clock.pass(0.1);
+  assert.equal(again.count("account-add"), 2);
+  again.refuses("account-add", "Internal error");
+  await settle();
+  clock.pass(2);
+  again.acks("account-add");
+  await settle();
+  again.acks("account-register");
+  failed(again, "503 Service Unavailable");
+  await settle();
+  assert.equal(phone.retrySeconds, 4);
+  clock.pass(4);
+  assert.deepEqual([again.count("account-add"), again.count("account-register")], [3, 2], "it was added before");
+  again.refuses("account-register", "Too many requests");
+  await settle();
+  assert.equal(phone.retrySeconds, 8);
+  phone.hurry();
+  assert.equal(again.count("account-register"), 3);
+  again.acks("account-register");
+  failed(again, "408 Request Timeout");
+  again.acks("ping"); // the link is well
+  await settle();
+  clock.pass(16);
+  assert.equal(again.count("account-register"), 4);
+  assert.deepEqual([call.state, phone.call], ["established", call]);
+  again.acks("account-register");
+  again.says({ sylkrtc: "account-event", account: profile.account, event: "registration-state", state: "registered" });
+  assert.deepEqual([phone.registered, phone.retrySeconds], [true, 0]);
+  failed(again, "500 Server Internal Error");
+  assert.equal(phone.retrySeconds, 1, "it starts over once registered");
+});
+
+test("signing out, or a lost link, ends the trying", async () => {
+  const { phone, socket } = await signedIn();
+  failed(socket, "503 Service Unavailable");
+  phone.signOut();
+  clock.pass(60);
+  assert.equal(socket.count("account-register"), 1);
+  const other = await signedIn();
+  failed(other.socket, "503 Service Unavailable");
+  other.socket.onclose?.();
+  clock.pass(0.999);
+  assert.deepEqual([other.socket.count("account-register"), Socket.latest], [1, other.socket]);
+  clock.pass(0.001);
+  await register(Socket.latest);
+  assert.ok(other.phone.registered);
+});
+
 test("a call goes through its states", async () => {
   const { socket, session, call } = await calling();
   assert.equal(call.state, "calling");

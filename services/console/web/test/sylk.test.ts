@@ -82,6 +82,7 @@ test("pings every 5 s and gives a silent connection up", async () => {
   clock.pass(5);
   assert.equal(states.at(-1)![0], "waiting");
   assert.ok(socket.closed);
+  assert.equal(socket.status, 4000, "the exchange must not take it for leaving");
 });
 
 test("an exchange that never gets ready is given up", () => {
@@ -111,5 +112,6 @@ test("close is for good", () => {
   clock.pass(100);
   assert.equal(Socket.all.length, sockets);
   assert.ok(socket.closed);
+  assert.equal(socket.status, undefined, "the user leaves");
   assert.deepEqual(states.at(-1), ["closed", 0]);
 });
