@@ -140,6 +140,8 @@ func contentOf(op *callv1.MediaOp, peer *instance) string {
 func (s *Service) bind(m *member, c *callv1.MediaCommand, key binding, content string) (*outcome, error) {
 	o, ok := m.bound[key]
 	if ok && (o.command == c.GetId() || content != "" && o.content == content) {
+		o.command = c.GetId() // if any commits to it, it is this one
+		m.bound[key] = o
 		return &o, nil
 	}
 	conflict := schema.Errorf(callv1.Code_CODE_CONFLICT, "revision %d is bound to another command", key.revision)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tandem-rtc/tandem/schema"
@@ -81,7 +82,8 @@ func (s *Service) renew(m *member) *instance {
 }
 
 // replaceable reports whether a command of a higher epoch may undo what another
-// command did: only what was never committed, a leg as a whole or its answer.
+// command did: only what was never committed, a leg as a whole or its answer. A
+// terminal that is connected has its answer, so that was committed.
 func (s *Service) replaceable(m *member, c *callv1.MediaCommand, st step, o outcome) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +117,10 @@ func (s *Service) holder(c *callv1.MediaCommand, id string) (*member, error) {
 	return m, nil
 }
 
-// keep commits to a leg.
+// keep commits to a leg. Every owner keeps the legs that it finds in the call's
+// record, where an answer that another command made may be missing: that answer is
+// committed only by the command that made it, or what follows from it (an id that
+// goes on after a slash).
 func (s *Service) keep(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.MediaResult, error) {
 	m, err := s.holder(c, op.GetLegId())
 	if err != nil {
@@ -124,7 +129,8 @@ func (s *Service) keep(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.Medi
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for key, o := range m.bound {
-		o.kept = true
+		follows := c.GetId() == o.command || strings.HasPrefix(c.GetId(), o.command+"/")
+		o.kept = o.kept || key.step == takeOffer || key.step == makeOffer || follows
 		m.bound[key] = o
 	}
 	s.mu.Lock()

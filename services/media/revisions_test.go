@@ -122,6 +122,52 @@ func TestHigherEpochReplacesAnAnswerThatWasNotCommitted(t *testing.T) {
 	until(t, "caller hears", func() bool { return a.Audio.Load() > 5 })
 }
 
+// An owner that dies between media and commit leaves an answer that the next one
+// does not know of, and keeps the legs of.
+func TestKeepingALegDoesNotCommitAnAnswerOfAnotherCommand(t *testing.T) {
+	r := newRig(t)
+	c := newCall()
+	a, offer := offerOf(t)
+	o := mediatest.Options{Audio: "audio/opus"}
+	b1, b2 := client(t, o), client(t, o)
+	made := r.must(c, opTakeOffer(c.leg(1), offer), opMakeOffer(c.leg(2), c.leg(1)), opMakeOffer(c.leg(3), c.leg(1)),
+		opKeep(c.leg(1)), opKeep(c.leg(2)), opKeep(c.leg(3)))
+	one := check[string](t)(b1.Answer(made[1].GetSdp()))
+	two := check[string](t)(b2.Answer(made[2].GetSdp()))
+	first := func(epoch uint64) *callv1.MediaReply {
+		return r.do(c, "leg 2's", epoch, opTakeAnswer(c.leg(2), one), opMakeAnswer(c.leg(1), c.leg(2)), opBridge(c.leg(1), c.leg(2)))
+	}
+	lost := first(1)
+	if got := code(r.do(c, "settle/after", 2, opKeep(c.leg(1)), opKeep(c.leg(2)), opKeep(c.leg(3)))); got != 0 {
+		t.Fatalf("keep: %v", got)
+	}
+	again := first(2)
+	if code(again) != 0 || again.GetResults()[1].GetSdp() != lost.GetResults()[1].GetSdp() {
+		t.Errorf("leg 2 once more: %v", again)
+	}
+	won := r.do(c, "leg 3's", 2, opTakeAnswer(c.leg(3), two), opMakeAnswer(c.leg(1), c.leg(3)), opBridge(c.leg(1), c.leg(3)))
+	if code(won) != 0 {
+		t.Fatalf("leg 3: %v", won)
+	}
+	if got := code(r.do(c, "leg 3's/after", 2, opKeep(c.leg(1)), opKeep(c.leg(3)))); got != 0 {
+		t.Fatalf("keep: %v", got)
+	}
+	// From here on it is committed, whoever comes.
+	if got := code(r.do(c, "another", 3, opMakeAnswer(c.leg(1), c.leg(2)))); got != callv1.Code_CODE_CONFLICT {
+		t.Errorf("a committed answer was replaced: %v", got)
+	}
+	if got := code(r.do(c, "late", 3, opTakeAnswer(c.leg(3), two), opMakeAnswer(c.leg(1), c.leg(3)))); got != 0 {
+		t.Errorf("the same by another command: %v", got)
+	}
+	if err := a.Take(won.GetResults()[1].GetSdp()); err != nil {
+		t.Fatal(err)
+	}
+	closedIn(t, "caller connected", a.Connected())
+	closedIn(t, "second callee connected", b2.Connected())
+	send(t, b2, "audio")
+	until(t, "caller hears", func() bool { return a.Audio.Load() > 5 })
+}
+
 func TestUncommittedLegsExpireUnlessKept(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Uncommitted = 50 * time.Millisecond })
 	c := newCall()
