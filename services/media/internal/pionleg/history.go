@@ -13,6 +13,10 @@ type history struct {
 	ring [256]sent
 	// sequence of the retransmission stream, which is its own (RFC 4588 section 4).
 	sequence uint16
+	// Bytes sent in the second that began at begun, in the one before, and sent
+	// again in this one.
+	begun                    time.Time
+	current, before, repeats int
 }
 
 type sent struct {
@@ -23,9 +27,16 @@ type sent struct {
 }
 
 // againAfter keeps repeated NACKs for one packet from multiplying it.
-const againAfter = 10 * time.Millisecond
+const againAfter = 50 * time.Millisecond
 
-func (r *history) add(h *rtp.Header, payload []byte) {
+// repeatsLeast bytes may be sent again in any second, however little was sent in
+// it; above that no more than was sent. A terminal that asks for everything again
+// and again gets its stream twice, not hundreds of times.
+const repeatsLeast = 16 << 10
+
+func (r *history) add(h *rtp.Header, payload []byte, now time.Time) {
+	r.turn(now)
+	r.current += len(payload)
 	s := &r.ring[h.SequenceNumber%uint16(len(r.ring))]
 	s.header = h.Clone()
 	s.payload = append(s.payload[:0], payload...)
@@ -38,8 +49,25 @@ func (r *history) find(sequence uint16, now time.Time) *sent {
 	if !s.used || s.header.SequenceNumber != sequence || now.Sub(s.resent) < againAfter {
 		return nil
 	}
+	r.turn(now)
+	if r.repeats+len(s.payload) > max(r.current, r.before, repeatsLeast) {
+		return nil
+	}
+	r.repeats += len(s.payload)
 	s.resent = now
 	return s
+}
+
+// turn begins a new second when one is over.
+func (r *history) turn(now time.Time) {
+	since := now.Sub(r.begun)
+	if since < time.Second {
+		return
+	}
+	if since >= 2*time.Second {
+		r.current = 0
+	}
+	r.begun, r.before, r.current, r.repeats = now, r.current, 0, 0
 }
 
 // resend answers a NACK for one packet: in the retransmission stream if there is

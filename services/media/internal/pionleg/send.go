@@ -40,8 +40,9 @@ func (p *peer) Send(i int, h *rtp.Header, payload []byte) {
 	if pl.midID != 0 && !l.heard { // RFC 8843 section 15: until the terminal knows the stream
 		_ = h.SetExtension(pl.midID, []byte(pl.mid))
 	}
+	now := time.Now()
 	if pl.absID != 0 {
-		l.absTime = absSendTime(time.Now())
+		l.absTime = absSendTime(now)
 		_ = h.SetExtension(pl.absID, l.absTime[:])
 	}
 	if !l.out.write(h, payload) {
@@ -49,7 +50,7 @@ func (p *peer) Send(i int, h *rtp.Header, payload []byte) {
 	}
 	l.note(h, len(payload))
 	if l.history != nil && len(payload) > 0 {
-		l.history.add(h, payload)
+		l.history.add(h, payload, now)
 	}
 	p.counts.packetsOut.Add(1)
 	p.counts.bytesOut.Add(uint64(len(payload)))
