@@ -65,3 +65,36 @@ func TestWithTimeoutBehavesLikeTheStandardOne(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAlarmGoesOffWithItsContext: at its deadline, or with what it was made of.
+func TestAnAlarmGoesOffWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, stop := context.WithCancel(context.Background())
+		outer, cancelOuter := bus.WithTimeout(parent, time.Second)
+		defer cancelOuter()
+		ctx, cancel := bus.WithTimeout(outer, time.Hour)
+		defer cancel()
+		for range 2 {
+			began := time.Now()
+			alarm := bus.NewAlarm(bus.Lending(ctx))
+			select {
+			case <-alarm.Late:
+			case <-alarm.Ended:
+				t.Error("ended")
+			}
+			alarm.Stop()
+			if late := time.Since(began); late > time.Second || !errors.Is(bus.AlarmError(ctx), bus.ErrTimeout) {
+				t.Errorf("after %v: %v", late, bus.AlarmError(ctx))
+			}
+			outer, cancelOuter = bus.WithTimeout(parent, time.Second)
+			ctx, cancel = bus.WithTimeout(outer, time.Hour)
+		}
+		stop()
+		alarm := bus.NewAlarm(ctx)
+		defer alarm.Stop()
+		<-alarm.Ended
+		if !errors.Is(bus.AlarmError(ctx), context.Canceled) {
+			t.Errorf("canceled: %v", bus.AlarmError(ctx))
+		}
+	})
+}

@@ -172,10 +172,14 @@ func (a *slot[T]) wait(ctx context.Context, c *conn) (v T, err error) {
 	}
 	a.mu.Unlock()
 	if waiting {
+		alarm := bus.NewAlarm(ctx)
+		defer alarm.Stop()
 		select {
 		case <-a.ready:
-		case <-ctx.Done():
-			return v, bus.ContextError(ctx)
+		case <-alarm.Ended:
+			return v, bus.AlarmError(ctx)
+		case <-alarm.Late:
+			return v, bus.AlarmError(ctx)
 		case <-c.closed:
 			return v, bus.ErrClosed
 		}

@@ -71,14 +71,17 @@ func (m *mux) add() (*waiter, string, error) {
 
 // wait waits for the answer or the end of ctx; the waiter is used up.
 func (m *mux) wait(ctx context.Context, w *waiter) ([]byte, error) {
+	alarm := bus.NewAlarm(ctx)
+	defer alarm.Stop()
 	select {
 	case a := <-w.answer:
 		m.pool.Put(w)
 		return a.data, a.err
-	case <-ctx.Done():
-		m.drop(w)
-		return nil, bus.ContextError(ctx)
+	case <-alarm.Ended:
+	case <-alarm.Late:
 	}
+	m.drop(w)
+	return nil, bus.AlarmError(ctx)
 }
 
 // drop gives up a waiter that was added.

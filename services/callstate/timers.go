@@ -17,6 +17,7 @@ type timers struct {
 	mu    sync.Mutex
 	heap  timerHeap
 	byID  map[string]*timer
+	until time.Time // when run looks next
 	nudge chan struct{}
 }
 
@@ -47,7 +48,7 @@ func (t *timers) set(callID string, partition uint32, at time.Time) {
 		t.byID[callID] = n
 		heap.Push(&t.heap, n)
 	}
-	if t.heap[0].callID == callID {
+	if at.Before(t.until) { // a later one is found by itself
 		select {
 		case t.nudge <- struct{}{}:
 		default:
@@ -83,15 +84,17 @@ func (t *timers) run(ctx context.Context) {
 func (t *timers) fire() time.Duration {
 	for {
 		t.mu.Lock()
-		if len(t.heap) == 0 {
-			t.mu.Unlock()
-			return time.Hour
-		}
-		first := t.heap[0]
-		if wait := first.at.Sub(t.now()); wait > 0 {
+		now := t.now()
+		if len(t.heap) == 0 || t.heap[0].at.After(now) {
+			wait := time.Hour
+			if len(t.heap) > 0 {
+				wait = min(wait, t.heap[0].at.Sub(now))
+			}
+			t.until = now.Add(wait)
 			t.mu.Unlock()
 			return wait
 		}
+		first := t.heap[0]
 		heap.Pop(&t.heap)
 		delete(t.byID, first.callID)
 		t.mu.Unlock()
