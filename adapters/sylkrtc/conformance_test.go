@@ -359,7 +359,7 @@ func badInput() []kittest.BadInput {
 		return errors.Join(c.SendBinary(ctx, []byte{1, 2, 3}), stillServes(ctx, c))
 	}}, kittest.BadInput{Name: "an oversized message", Closes: true, Send: func(ctx context.Context, kc kittest.Client) error {
 		c := kc.(*kitClient)
-		if err := c.SendText(ctx, `{"transaction":"T","x":"`+strings.Repeat("x", 256<<10)+`"}`); err != nil {
+		if err := c.SendText(ctx, `{"transaction":"T","x":"`+strings.Repeat("x", Defaults().MaxMessage)+`"}`); err != nil {
 			return nil //nolint:nilerr // it was cut off while it was sent
 		}
 		if err := c.Ended(ctx); ctx.Err() != nil {
