@@ -136,11 +136,13 @@ func remoteDescription(s *sdp.Session, lines []int) string {
 		fmt.Fprintf(&b, "\r\nc=IN IP4 0.0.0.0\r\na=mid:%s\r\na=%s\r\na=rtcp-mux\r\na=setup:%s\r\na=fingerprint:%s %s\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n",
 			innerMID(i), innerDirection(l).Reverse(), setup, s.Remote.FingerprintHash, s.Remote.Fingerprint, s.Remote.Ufrag, s.Remote.Pwd)
 		writeInnerCodecs(&b, l)
+		// A line with a declared source is closed to any other, and terminals do
+		// change theirs, so it is declared only where it ties a retransmission
+		// stream to its own. Package bridge takes a changed source in its stride.
 		for _, st := range l.Streams {
 			if st.RTX != 0 {
-				fmt.Fprintf(&b, "a=ssrc-group:FID %d %d\r\na=ssrc:%d cname:t\r\n", st.SSRC, st.RTX, st.RTX)
+				fmt.Fprintf(&b, "a=ssrc-group:FID %d %d\r\na=ssrc:%d cname:t\r\na=ssrc:%d cname:t\r\n", st.SSRC, st.RTX, st.RTX, st.SSRC)
 			}
-			fmt.Fprintf(&b, "a=ssrc:%d cname:t\r\n", st.SSRC)
 		}
 	}
 	return b.String()

@@ -1,6 +1,7 @@
 package pionleg
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -54,6 +55,7 @@ type plan struct {
 	rtxFor        [128]uint8 // retransmission format → payload type
 	known         [128]bool
 	pli, fir      bool
+	streams       []sdp.Stream // that the terminal declares
 	nack          bool
 	cname         string
 }
@@ -77,13 +79,13 @@ func (m *media) update(s *sdp.Session) {
 func planOf(s *sdp.Session, i int) *plan {
 	l := &s.Lines[i]
 	p := &plan{
-		direction: l.Direction, ssrc: l.SSRC, rtxSSRC: l.RTX, mid: l.MID, cname: s.CNAME(),
+		direction: l.Direction, ssrc: l.SSRC, rtxSSRC: l.RTX, mid: l.MID, cname: s.CNAME(), streams: l.Streams,
 		midID: l.ExtensionID(sdp.ExtensionMID), absID: l.ExtensionID(sdp.ExtensionAbsSendTime),
 	}
 	if l.Rejected {
 		p.direction = sdp.Inactive
 	}
-	if len(l.MID) > 16 { // does not fit a one-byte header extension
+	if l.MID == "" || len(l.MID) > 16 { // does not fit a one-byte header extension
 		p.midID = 0
 	}
 	for _, c := range l.Codecs {
@@ -96,6 +98,11 @@ func planOf(s *sdp.Session, i int) *plan {
 		p.nack = p.nack || c.Has(sdp.FeedbackNack)
 	}
 	return p
+}
+
+// declares reports whether the terminal has named a source of the line.
+func (p *plan) declares(ssrc uint32) bool {
+	return slices.ContainsFunc(p.streams, func(s sdp.Stream) bool { return s.SSRC == ssrc || s.RTX == ssrc })
 }
 
 // attach adds the line's transceiver.

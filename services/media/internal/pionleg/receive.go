@@ -24,8 +24,8 @@ func (p *peer) track(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
 	p.readers.Go(func() { p.readReports(t, r) })
 }
 
-// lineOf finds the line of a stream: by the transceiver if the terminal declared
-// it, else by the packet's mid extension or payload type.
+// lineOf finds the line of a stream: by the transceiver, the terminal's
+// declaration, the packet's mid extension or its payload type.
 func (p *peer) lineOf(t *webrtc.TrackRemote, r *webrtc.RTPReceiver, h *rtp.Header) *line {
 	m := p.media.Load()
 	if m == nil {
@@ -39,6 +39,11 @@ func (p *peer) lineOf(t *webrtc.TrackRemote, r *webrtc.RTPReceiver, h *rtp.Heade
 		}
 	}
 	var found *line
+	for _, i := range m.inner {
+		if m.lines[i].plan.Load().declares(h.SSRC) {
+			return m.lines[i]
+		}
+	}
 	for _, i := range m.inner {
 		l := m.lines[i]
 		pl := l.plan.Load()
