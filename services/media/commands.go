@@ -57,8 +57,7 @@ func (s *Service) operate(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.M
 	}
 	switch o := op.GetOp().(type) {
 	case *callv1.MediaOp_Release:
-		s.release(c.GetCallId(), op.GetLegId())
-		return &callv1.MediaResult{}, nil
+		return s.release(c, op.GetLegId())
 	case *callv1.MediaOp_Keep:
 		return s.keep(c, op)
 	case *callv1.MediaOp_Report:

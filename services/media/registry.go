@@ -155,17 +155,22 @@ func (s *Service) report(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.Me
 }
 
 // release ends a leg that a call holds. A call that has handed it over, or never
-// had it, releases nothing.
-func (s *Service) release(call, id string) {
+// had it, releases nothing; an owner whose epoch is over may not.
+func (s *Service) release(c *callv1.MediaCommand, id string) (*callv1.MediaResult, error) {
 	s.mu.Lock()
 	m := s.legs[id]
-	if m == nil || m.call != call {
+	switch {
+	case m == nil || m.call != c.GetCallId():
 		s.waiting.drop(id)
 		s.mu.Unlock()
-		return
+		return &callv1.MediaResult{}, nil
+	case c.GetEpoch() < m.epoch:
+		s.mu.Unlock()
+		return nil, schema.Errorf(callv1.Code_CODE_CONFLICT, "epoch %d is over", c.GetEpoch())
 	}
 	s.mu.Unlock()
 	s.remove(m)
+	return &callv1.MediaResult{}, nil
 }
 
 // expire ends a leg that nobody committed to.

@@ -195,6 +195,22 @@ func TestReleaseIsIdempotent(t *testing.T) {
 	}
 }
 
+func TestOwnerOfAnOlderEpochReleasesNothing(t *testing.T) {
+	r := newRig(t)
+	c := newCall()
+	_, offer := offerOf(t)
+	r.must(c, opTakeOffer(c.leg(1), offer))
+	if got := code(r.do(c, "new owner", 2, opKeep(c.leg(1)))); got != 0 {
+		t.Fatalf("keep: %v", got)
+	}
+	if got := code(r.do(c, "old owner", 1, opRelease(c.leg(1)))); got != callv1.Code_CODE_CONFLICT || r.s.Legs() != 1 {
+		t.Errorf("old owner: %v, %d legs", got, r.s.Legs())
+	}
+	if got := code(r.do(c, "new owner's", 2, opRelease(c.leg(1)))); got != 0 || r.s.Legs() != 0 {
+		t.Errorf("new owner: %v, %d legs", got, r.s.Legs())
+	}
+}
+
 func TestHandedOverLegBelongsToTheWinner(t *testing.T) {
 	r := newRig(t)
 	winner, loser := newCall(), newCall()
