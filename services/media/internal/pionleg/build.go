@@ -6,10 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/stun/v4"
 	"github.com/pion/transport/v4/packetio"
 	"github.com/pion/webrtc/v4"
 
@@ -34,6 +36,11 @@ func (p *peer) build(s *sdp.Session) (*webrtc.PeerConnection, *media, error) {
 	}
 	settings := p.e.settings
 	settings.BufferFactory = p.buffer
+	// The selected address is heard at each keep-alive, if not sooner.
+	way := &roam{quiet: 2 * p.e.cfg.KeepAlive}
+	settings.SetICEBindingRequestHandler(func(_ *stun.Message, _, _ ice.Candidate, pair *ice.CandidatePair) bool {
+		return way.follow(pair, p.connected.Load(), time.Now())
+	})
 	pc, err := webrtc.NewAPI(
 		webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings),
 	).NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}})
