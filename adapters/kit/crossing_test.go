@@ -39,3 +39,18 @@ func TestAnotherTerminalCannotTakeACallsName(t *testing.T) {
 	l.gets(l.send(1, &callv1.Alerting{}), ok)
 	n.delivered()
 }
+
+// A leg that a terminal has taken up is known by a probe: when the terminal goes
+// too, the leg is given up.
+func TestAProbeMakesATakenUpLegKnown(t *testing.T) {
+	n := start(t, nil)
+	bob, leave := n.attach("bob")
+	l := n.called("bob", bob)
+	l.gets(l.send(0, &callv1.Probe{}), ok)
+	leave(kit.Lost)
+	a := n.next()
+	if f := a.c.GetLegFailed(); a.c.GetLegId() != l.id || f.GetReason() != callv1.Reason_REASON_TERMINAL_LOST || f.GetTerminalId() != bob.GetId() {
+		t.Errorf("command %v", a.c)
+	}
+	a.ok(callv1.LegState_LEG_STATE_ENDED)
+}

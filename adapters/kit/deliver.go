@@ -54,10 +54,11 @@ func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck), lend b
 	here := t != nil && !t.detached && !h.closed &&
 		(e.GetSubscriber() == "" || e.GetSubscriber() == t.info.GetSubscriber())
 	if e.GetProbe() != nil {
-		if here {
-			return delivered, "delivered"
+		if !here {
+			return notHere, "gone"
 		}
-		return notHere, "gone"
+		h.takeOn(e, t)
+		return delivered, "delivered"
 	}
 	l := h.legs.live[e.GetLegId()]
 	if l == nil {
@@ -99,6 +100,20 @@ func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck), lend b
 	h.learnMedia(l, e.GetMediaNode())
 	h.enqueue(l, &delivery{e: e, came: time.Now(), waiters: []func(*callv1.EventAck){respond}}, lend)
 	return nil, ""
+}
+
+// takeOn makes a leg known here that a terminal of this node has taken up: its
+// signals find their way, and it is given up with the terminal. h.mu is held.
+func (h *host) takeOn(e *callv1.Event, t *terminal) {
+	if l := h.legs.live[e.GetLegId()]; l == nil && len(h.legs.live) >= h.limits.MaxLegs || l != nil && l.over {
+		return
+	}
+	l, _ := h.legs.find(e.GetLegId())
+	l.committed = true
+	h.legs.bind(l, e.GetTerminalId())
+	l.subscriber, l.call, l.ref = t.info.GetSubscriber(), e.GetCallId(), e.GetRef()
+	h.learnMedia(l, e.GetMediaNode())
+	h.rec.Legs(len(h.legs.live))
 }
 
 // enqueue puts a delivery in its place and starts the leg's goroutine, unless the

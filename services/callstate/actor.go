@@ -299,6 +299,7 @@ func (a *actor) committed(in step.Input, out step.Output) {
 		id, epoch := in.Command.GetId(), in.Epoch
 		s.goRun(func() { s.mediaAfter(node, a.id, id, epoch, ops) })
 	}
+	a.introduce(in.Call, out.Call)
 	if in.Call.GetState() == callv1.CallState_CALL_STATE_RINGING && in.Call.GetState() != out.Call.GetState() {
 		s.pairs.settled(out.Call)
 	}

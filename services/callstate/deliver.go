@@ -277,6 +277,8 @@ func (s *Service) noneWillCome(l *callv1.Leg) bool {
 // legLost has the call give up a leg whose terminal is gone.
 func (a *actor) legLost(l *callv1.Leg, detail string) {
 	a.own(&callv1.Command{CallId: a.id, LegId: l.GetId(), Body: &callv1.Command_LegFailed{
-		LegFailed: &callv1.LegFailed{Reason: callv1.Reason_REASON_TERMINAL_LOST, Detail: detail},
+		LegFailed: &callv1.LegFailed{
+			Reason: callv1.Reason_REASON_TERMINAL_LOST, Detail: detail, TerminalId: l.GetTerminal().GetId(),
+		},
 	}})
 }

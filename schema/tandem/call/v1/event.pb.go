@@ -238,8 +238,9 @@ type Event_Ended struct {
 }
 
 type Event_Probe struct {
-	// Asks the host whether the leg's terminal is still attached; hosts answer
-	// it themselves, adapters never see it. Its number is 0.
+	// Tells the host of a leg that a terminal has taken up, and asks whether that
+	// terminal is attached; hosts answer it themselves, adapters never see it. Its
+	// number is 0.
 	Probe *Probe `protobuf:"bytes,15,opt,name=probe,proto3,oneof"`
 }
 
@@ -532,7 +533,7 @@ func (x *Ended) GetPeer() *Party {
 	return nil
 }
 
-// Probe asks whether a leg's terminal is attached.
+// Probe makes a leg known to the host of the terminal that has taken it up.
 type Probe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

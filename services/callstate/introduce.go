@@ -1,0 +1,52 @@
+package callstate
+
+import (
+	"context"
+	"time"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// introduce makes legs known to the hosts of the terminals that have just taken
+// them up: there may be no event for a long time, and until there is one the host
+// would neither pass the leg's signals on nor give it up with its terminal.
+func (a *actor) introduce(before, after *callv1.CallRecord) {
+	for _, l := range after.GetLegs() {
+		old := legOf(before, l.GetId())
+		if old == nil || old.GetTerminal().GetId() == l.GetTerminal().GetId() || l.GetState() == callv1.LegState_LEG_STATE_ENDED {
+			continue
+		}
+		probe := &callv1.Event{
+			CallId: after.GetId(), LegId: l.GetId(), Ref: l.GetRef(), TerminalId: l.GetTerminal().GetId(),
+			MediaNode: after.GetMediaNode(), Subscriber: l.GetTerminal().GetSubscriber(),
+			Body: &callv1.Event_Probe{Probe: &callv1.Probe{}},
+		}
+		a.p.s.goRun(func() { a.probe(probe, l) })
+	}
+}
+
+// probe sends a probe until it is answered; a terminal that is gone again loses
+// the leg again.
+func (a *actor) probe(e *callv1.Event, l *callv1.Leg) {
+	s, t := a.p.s, l.GetTerminal()
+	backoff := eventBackoff
+	for end := s.now().Add(s.cfg.Grace); s.ctx.Err() == nil && !a.gone.Load() && s.now().Before(end); {
+		ctx, cancel := context.WithTimeout(s.ctx, eventTimeout)
+		ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
+		cancel()
+		switch {
+		case err == nil && ack.GetError() == nil:
+			return
+		case err == nil && ack.GetError().GetCode() == callv1.Code_CODE_GONE:
+			a.legLost(l, "its node does not know the terminal")
+			return
+		}
+		wait := time.NewTimer(backoff)
+		select {
+		case <-wait.C:
+		case <-s.ctx.Done():
+		}
+		wait.Stop()
+		backoff = min(2*backoff, eventBackoffMax)
+	}
+}
