@@ -65,7 +65,6 @@
   }
 
   async function sessionState(data) {
-    if (data.state === "accepted" && data.sdp) await call.connection.setRemoteDescription({ type: "answer", sdp: data.sdp });
     if (data.state === "terminated") {
       call.connection?.close();
       enter("ended", data.reason);
@@ -73,7 +72,8 @@
     }
     const known = { progress: "calling", accepted: "connecting", established: "established" };
     if (!known[data.state]) throw new Error(`not a state of sylkRTC-1: ${data.state}`);
-    enter(known[data.state]);
+    enter(known[data.state]); // before anything is awaited: the next state may come meanwhile
+    if (data.state === "accepted" && data.sdp) await call.connection.setRemoteDescription({ type: "answer", sdp: data.sdp });
   }
 
   /** A connection with our media; candidates follow once the session is known. */
