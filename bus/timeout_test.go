@@ -70,11 +70,14 @@ func TestWithTimeoutBehavesLikeTheStandardOne(t *testing.T) {
 func TestAnAlarmGoesOffWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, stop := context.WithCancel(context.Background())
-		outer, cancelOuter := bus.WithTimeout(parent, time.Second)
-		defer cancelOuter()
-		ctx, cancel := bus.WithTimeout(outer, time.Hour)
-		defer cancel()
+		within := func() (context.Context, func()) {
+			outer, cancelOuter := bus.WithTimeout(parent, time.Second)
+			ctx, cancel := bus.WithTimeout(outer, time.Hour)
+			return ctx, func() { cancel(); cancelOuter() }
+		}
 		for range 2 {
+			ctx, cancel := within()
+			defer cancel()
 			began := time.Now()
 			alarm := bus.NewAlarm(bus.Lending(ctx))
 			select {
@@ -86,9 +89,9 @@ func TestAnAlarmGoesOffWithItsContext(t *testing.T) {
 			if late := time.Since(began); late > time.Second || !errors.Is(bus.AlarmError(ctx), bus.ErrTimeout) {
 				t.Errorf("after %v: %v", late, bus.AlarmError(ctx))
 			}
-			outer, cancelOuter = bus.WithTimeout(parent, time.Second)
-			ctx, cancel = bus.WithTimeout(outer, time.Hour)
 		}
+		ctx, cancel := within()
+		defer cancel()
 		stop()
 		alarm := bus.NewAlarm(ctx)
 		defer alarm.Stop()

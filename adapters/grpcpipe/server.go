@@ -87,7 +87,6 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.ReadBufferSize(1 << 10),
 		grpc.WriteBufferSize(8 << 10),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.PingMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(a.keepalive()),

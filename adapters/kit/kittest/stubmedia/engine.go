@@ -65,7 +65,7 @@ func (e *Engine) Run(ctx context.Context, nodes bus.Nodes, ready func()) error {
 	e.run(running)
 	defer e.work.Wait()
 	defer end()
-	defer e.run(nil)
+	defer e.halt()
 	commands, err := e.bus.ServeMedia(func(c *callv1.MediaCommand, respond func(*callv1.MediaReply)) {
 		respond(e.Serve(c))
 	})
@@ -106,6 +106,13 @@ func (e *Engine) run(ctx context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.running = ctx
+}
+
+// halt ends what run began.
+func (e *Engine) halt() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running = nil
 }
 
 // Legs is the number of legs there are.
