@@ -202,5 +202,9 @@ func (c *conn) Close() error {
 	for _, s := range servers {
 		s.leave()
 	}
-	return c.Driver.Close()
+	err := c.Driver.Close()
+	for _, s := range servers {
+		s.drop()
+	}
+	return err
 }

@@ -87,7 +87,6 @@ func (s *server) serveOthers(limit int) {
 		s.mu.Lock()
 		if s.stopped || len(s.waiting) == 0 {
 			s.busy = false
-			s.dropLocked()
 			s.free.Broadcast()
 			s.mu.Unlock()
 			return
@@ -106,8 +105,11 @@ func (s *server) serveOthers(limit int) {
 	}
 }
 
-// dropLocked tells those that wait at a server that has stopped.
-func (s *server) dropLocked() {
+// drop tells those that wait at a server that has stopped, once the broker knows:
+// they ask there next.
+func (s *server) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, m := range s.waiting {
 		if m.unserved != nil {
 			m.unserved()
@@ -120,6 +122,7 @@ func (s *server) dropLocked() {
 func (s *server) Stop() {
 	s.leave()
 	s.inner.Stop()
+	s.drop()
 }
 
 // leave ends the short way; no handler runs when leave returns.
