@@ -288,7 +288,7 @@ func (a *actor) adopt(c *callv1.CallRecord, seq uint64) {
 // deadlines, indexes, and what is left for the media node.
 func (a *actor) committed(in step.Input, out step.Output) {
 	s := a.p.s
-	a.offered, a.pair = nil, pairEntry{}
+	a.offered, a.era, a.pair = nil, "", pairEntry{}
 	if a.gone.Load() {
 		return // the next owner does the rest
 	}
