@@ -45,7 +45,7 @@ test: setup lint ## Everything: set-up, lint, all tests with the race detector, 
 
 .PHONY: test-unit
 test-unit: ## The modules' own tests, in under a minute, without installing anything
-	go test -timeout 5m $(UNIT)
+	go test -p 4 -timeout 5m $(UNIT)
 
 .PHONY: lint
 lint: ## The repository's rules (tests/lint) and staticcheck

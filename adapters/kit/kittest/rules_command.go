@@ -58,6 +58,7 @@ var commandRules = []behaviour{
 		}
 		a.ok(callv1.LegState_LEG_STATE_ANSWERED)
 		k.acked(l.call)
+		k.notAsked() // and once is enough
 		l.over()
 	}},
 	{name: "a called terminal says that it alerts", needs: []Ability{Rings}, run: func(k *rig) {
