@@ -12,6 +12,7 @@ import (
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe"
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/sylkrtc"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/bus/faultbus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -19,26 +20,33 @@ import (
 	"github.com/tandem-rtc/tandem/tests/internal/natstest"
 )
 
-// wg2Adapter is the child: it may die between the commit of an event and its
-// delivery.
+// wg2Adapter is the child: the WG2 adapter.
 func wg2Adapter(ctx context.Context, ready func()) error {
-	b, err := connect(ctx, "grpcpipe", func(point func(string)) faultbus.Hooks {
-		at := func(what string) faultbus.Hook {
-			return func(op faultbus.Op) error {
-				if strings.HasPrefix(op.Subject, "call.v1.ev.") {
-					point(what)
-				}
-				return nil
+	cfg := grpcpipe.Defaults()
+	cfg.Listen = os.Getenv(envAddr)
+	return adapter(ctx, grpcpipe.Spec(), cfg, ready)
+}
+
+// sylkAdapter is the child: the sylkRTC adapter.
+func sylkAdapter(ctx context.Context, ready func()) error {
+	cfg := sylkrtc.Defaults()
+	cfg.Listen = os.Getenv(envAddr)
+	return adapter(ctx, sylkrtc.Spec(), cfg, ready)
+}
+
+// adapter runs one that may die between the commit of an event and its delivery.
+func adapter(ctx context.Context, spec kit.Spec, cfg kit.Config, ready func()) error {
+	b, err := connect(ctx, spec.Kind, func(point func(string)) faultbus.Hooks {
+		return faultbus.Hooks{BeforeHandle: func(op faultbus.Op) error {
+			if strings.HasPrefix(op.Subject, "call.v1.ev.") {
+				point("between commit and delivery")
 			}
-		}
-		return faultbus.Hooks{BeforeHandle: at("between commit and delivery")}
+			return nil
+		}}
 	})
 	if err != nil {
 		return err
 	}
-	spec := grpcpipe.Spec()
-	cfg := grpcpipe.Defaults()
-	cfg.Listen = os.Getenv(envAddr)
 	return kit.Run(ctx, spec, cfg, kit.Env{
 		Bus: b, Terminals: bus.NewTerminals(b), Nodes: bus.NewNodes(b, time.Second, 5*time.Second),
 		Key: line.Key(), Log: slog.New(slog.DiscardHandler),

@@ -30,7 +30,7 @@ const (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(context.Context, func()) error{"callstate": callState, "grpcpipe": wg2Adapter}
+	roles := map[string]func(context.Context, func()) error{"callstate": callState, "grpcpipe": wg2Adapter, "sylkrtc": sylkAdapter}
 	role := roles[os.Getenv(envRole)]
 	if role == nil {
 		os.Exit(m.Run())
