@@ -10,11 +10,13 @@ require (
 	github.com/nats-io/nats.go v1.55.0
 	github.com/tandem-rtc/tandem v0.0.0
 	github.com/tandem-rtc/tandem/adapters/grpcpipe v0.0.0-00010101000000-000000000000
+	github.com/tandem-rtc/tandem/adapters/sylkrtc v0.0.0-00010101000000-000000000000
 	google.golang.org/grpc v1.85.0
 )
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/coder/websocket v1.8.15 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
