@@ -174,6 +174,9 @@ func TestBlockedLegHurtsOnlyItsCall(t *testing.T) {
 			}
 		})
 	}
+	// The queue can be full before its first job runs: another call's leg must
+	// not be the one that meets the gate.
+	until(t, "the leg is blocked", func() bool { return slow.block.Load() == nil })
 	until(t, "the queue is full", func() bool { return overload.Load() > 0 })
 	for range 20 {
 		c := newCall()
