@@ -149,6 +149,33 @@ func (b *Bus) Ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.Dire
 	return r, schema.FromProto(r.GetError())
 }
 
+// Calls asks call state which answered calls a terminal's subscriber is in, once,
+// and waits for the reply. A reply with an error is returned as a *schema.Error.
+func (b *Bus) Calls(ctx context.Context, q *callv1.CallsRequest) (*callv1.CallsReply, error) {
+	r, err := request(ctx, b, schema.CallsSubject(b.kind, b.node), q, &callv1.CallsReply{})
+	if err != nil {
+		return nil, err
+	}
+	return r, schema.FromProto(r.GetError())
+}
+
+// ServeCalls serves those questions, shared with the other call-state nodes. h
+// must not block.
+func (b *Bus) ServeCalls(
+	h func(from *callv1.Identity, q *callv1.CallsRequest, respond func(*callv1.CallsReply)),
+) (Subscription, error) {
+	return b.d.Serve(schema.CallsFilter, "callstate", func(m Msg) {
+		kind, node, ok := schema.SenderOf(m.Subject)
+		respond := responder[*callv1.CallsReply](m)
+		q, readable := read(m, &callv1.CallsRequest{})
+		if !readable || !ok {
+			respond(&callv1.CallsReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable question"}})
+			return
+		}
+		h(&callv1.Identity{Kind: kind, Node: node}, q, respond)
+	})
+}
+
 // ServeDirectory serves questions, shared with the other directory nodes. h
 // must not block.
 func (b *Bus) ServeDirectory(

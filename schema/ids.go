@@ -16,6 +16,10 @@ const Partitions = 64
 // MaxOrdinal is the largest leg ordinal an id can hold.
 const MaxOrdinal = 1<<16 - 1
 
+// FirstPulled is the smallest ordinal of a leg that a terminal starts inside a
+// call (Pull): its host chooses it, where the owner counts all others from 1.
+const FirstPulled = 1 << 15
+
 // IDKey makes and recognises the cluster's call and leg ids. An id is a UUIDv8
 // (RFC 9562 section 5.8): 90 bits of a keyed hash, 16 bits of a keyed check
 // over those, and 16 bits of leg ordinal, 0 for the call itself. The hash makes

@@ -51,6 +51,8 @@ func DescribeReason(r callv1.Reason) ReasonInfo {
 		return ReasonInfo{"terminal-lost", "A terminal's connection was lost and did not come back in time.", 480, "Terminal Lost"}
 	case callv1.Reason_REASON_EXPIRED:
 		return ReasonInfo{"expired", "The call reached the longest duration allowed.", 200, "Call Duration Exceeded"}
+	case callv1.Reason_REASON_TRANSFERRED:
+		return ReasonInfo{"transferred", "The call goes on at another terminal of this side.", 200, "Call Transferred"}
 	case callv1.Reason_REASON_INTERNAL:
 		return ReasonInfo{"internal", "The exchange failed.", 500, "Server Internal Error"}
 	}

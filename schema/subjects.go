@@ -48,6 +48,13 @@ func DirectorySubject(kind, node string) string { return "dir.v1." + kind + "." 
 // DirectoryFilter is what directory nodes share by queue group.
 const DirectoryFilter = "dir.v1.*.*"
 
+// CallsSubject is where kind/node asks call state for a subscriber's calls:
+// call.v1.calls.<kind>.<node>.
+func CallsSubject(kind, node string) string { return "call.v1.calls." + kind + "." + node }
+
+// CallsFilter is what call-state nodes share by queue group.
+const CallsFilter = "call.v1.calls.*.*"
+
 // RecordSubject holds a call's record:
 // call.v1.rec.<partition>.<call>.<caller>.<called>. The subscribers are part of
 // it, so that the journal is its own index of a subscriber's calls, written by
@@ -94,7 +101,8 @@ func PairSubject(a, b string) string {
 	return "call.v1.pair." + a + "." + b
 }
 
-// SenderOf gives kind and node out of a command, signal or directory subject.
+// SenderOf gives kind and node out of a command, signal, calls or directory
+// subject.
 func SenderOf(subject string) (kind, node string, ok bool) {
 	t := strings.Split(subject, ".")
 	switch {
@@ -104,6 +112,8 @@ func SenderOf(subject string) (kind, node string, ok bool) {
 		return t[4], t[5], true
 	case len(t) == 4 && t[0] == "dir":
 		return t[2], t[3], true
+	case len(t) == 5 && t[0] == "call" && t[2] == "calls":
+		return t[3], t[4], true
 	}
 	return "", "", false
 }

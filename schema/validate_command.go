@@ -23,7 +23,10 @@ func (v validator) command(c *callv1.Command) *Error {
 		}
 		return v.offer(b.Offer).in("offer")
 	case *callv1.Command_Ringing:
-		return needsLeg(c)
+		if e := needsLeg(c); e != nil {
+			return e
+		}
+		return v.optionalSDP("ringing.sdp", b.Ringing.GetSdp())
 	case *callv1.Command_Answer:
 		if e := needsLeg(c); e != nil {
 			return e
@@ -55,6 +58,19 @@ func (v validator) command(c *callv1.Command) *Error {
 			checkRevision("media_failed.revision", b.MediaFailed.GetRevision()),
 			checkFreeText("media_failed.detail", b.MediaFailed.GetDetail(), v.Detail),
 		)
+	case *callv1.Command_Pull:
+		// Both ids are canonical; the ordinal is the last four digits.
+		if l := c.GetLegId(); l == "" || l[:32] != c.GetCallId()[:32] || l[32] < '8' {
+			return Invalid("leg_id", "a pull comes from a new leg of the call")
+		}
+		return v.pull(b.Pull).in("pull")
+	case *callv1.Command_Reoffer:
+		if e := needsLeg(c); e != nil {
+			return e
+		}
+		return v.sdp("reoffer.sdp", b.Reoffer.GetSdp())
+	case *callv1.Command_Push, *callv1.Command_RefuseReoffer:
+		return needsLeg(c)
 	case *callv1.Command_HandOver:
 		return v.handOver(b.HandOver).in("hand_over")
 	case *callv1.Command_TerminalAttached:
@@ -84,7 +100,15 @@ func (v validator) offer(o *callv1.Offer) *Error {
 }
 
 func (v validator) answer(a *callv1.Answer) *Error {
-	return firstOf(v.sdp("sdp", a.GetSdp()), v.headers(a.GetHeaders()))
+	return firstOf(v.optionalSDP("sdp", a.GetSdp()), v.headers(a.GetHeaders()))
+}
+
+func (v validator) pull(p *callv1.Pull) *Error {
+	return firstOf(
+		v.sdp("sdp", p.GetSdp()),
+		v.terminal(p.GetTerminal()).in("terminal"),
+		checkText("ref", p.GetRef(), v.Ref),
+	)
 }
 
 func (v validator) handOver(h *callv1.HandOver) *Error {

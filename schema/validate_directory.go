@@ -19,8 +19,36 @@ func (v validator) directoryRequest(q *callv1.DirectoryRequest) *Error {
 			return Invalid("domain.name", "not a domain name in lower case")
 		}
 		return nil
+	case *callv1.DirectoryRequest_Phone:
+		return v.subscriber("phone.subscriber", b.Phone.GetSubscriber())
+	case *callv1.DirectoryRequest_Wake:
+		w := b.Wake
+		return firstOf(
+			v.subscriber("subscriber", w.GetSubscriber()),
+			checkName("what", w.GetWhat()),
+			checkName("id", w.GetId()),
+			v.optionalParty("from", w.GetFrom()),
+			checkText("account", w.GetAccount(), MaxAddress),
+		).in("wake")
+	case *callv1.DirectoryRequest_PutDevice:
+		d := b.PutDevice
+		return firstOf(
+			v.subscriber("subscriber", d.GetSubscriber()),
+			checkText("account", d.GetAccount(), MaxAddress),
+			checkText("token", d.GetToken(), v.Secret),
+			checkText("platform", d.GetPlatform(), maxName),
+			checkText("device", d.GetDevice(), v.Ref),
+			checkText("app", d.GetApp(), v.Ref),
+		).in("put_device")
 	}
 	return noBody("body", q)
+}
+
+func (v validator) subscriber(field, s string) *Error {
+	if s == "" {
+		return Invalid(field, "missing")
+	}
+	return checkText(field, s, v.Subscriber)
 }
 
 // credentials checks sizes and control characters only: whether a proof is any

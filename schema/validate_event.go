@@ -8,7 +8,7 @@ func (v validator) event(e *callv1.Event) *Error {
 	}
 	if f := firstOf(
 		checkCallID("call_id", e.GetCallId()),
-		checkLegID("leg_id", e.GetLegId()),
+		eventLeg(e),
 		checkText("ref", e.GetRef(), v.Ref),
 		checkToken("terminal_id", e.GetTerminalId()),
 		checkTime("at", e.GetAt()),
@@ -45,10 +45,42 @@ func (v validator) event(e *callv1.Event) *Error {
 			checkReason("reason", b.Ended.GetReason()),
 			v.optionalParty("peer", b.Ended.GetPeer()),
 		).in("ended")
-	case *callv1.Event_Alerting, *callv1.Event_Established, *callv1.Event_Probe:
+	case *callv1.Event_Alerting:
+		return v.optionalSDP("alerting.sdp", b.Alerting.GetSdp())
+	case *callv1.Event_Reoffer:
+		return v.sdp("reoffer.sdp", b.Reoffer.GetSdp())
+	case *callv1.Event_PushFailed:
+		return checkReason("push_failed.reason", b.PushFailed.GetReason())
+	case *callv1.Event_InCall:
+		return firstOf(
+			v.party(b.InCall.GetPeer()).in("peer"),
+			checkTime("since", b.InCall.GetSince()),
+		).in("in_call")
+	case *callv1.Event_Established, *callv1.Event_Probe, *callv1.Event_Idle:
 		return nil
 	}
 	return noBody("body", e)
+}
+
+// IsStatus reports whether an event is about a call that its terminal is not in
+// (InCall, Idle): its leg id is the call's, its number the record's version.
+func IsStatus(e *callv1.Event) bool {
+	switch e.GetBody().(type) {
+	case *callv1.Event_InCall, *callv1.Event_Idle:
+		return true
+	}
+	return false
+}
+
+// eventLeg checks what an event is about: a leg, or, of a status, the call.
+func eventLeg(e *callv1.Event) *Error {
+	if !IsStatus(e) {
+		return checkLegID("leg_id", e.GetLegId())
+	}
+	if e.GetLegId() != e.GetCallId() {
+		return Invalid("leg_id", "a status is about the call itself")
+	}
+	return nil
 }
 
 func (v validator) signal(s *callv1.Signal) *Error {

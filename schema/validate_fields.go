@@ -177,6 +177,13 @@ func (v validator) sdp(field, s string) *Error {
 }
 
 // headers refuses whatever could end a header line or begin another.
+func (v validator) optionalSDP(field, s string) *Error {
+	if s == "" {
+		return nil
+	}
+	return v.sdp(field, s)
+}
+
 func (v validator) headers(headers []*callv1.Header) *Error {
 	if len(headers) > v.Headers {
 		return Invalid("headers", "more than %d", v.Headers)

@@ -45,6 +45,8 @@ func (v validator) mediaOp(op *callv1.MediaOp) *Error {
 			checkRevision("revision", op.GetRevision()),
 			optional(b.MakeAnswer.GetPeerLegId(), "make_answer.peer_leg_id", checkLegID),
 		)
+	case *callv1.MediaOp_Withdraw:
+		return checkRevision("revision", op.GetRevision())
 	case *callv1.MediaOp_Bridge:
 		return checkLegID("bridge.peer_leg_id", b.Bridge.GetPeerLegId())
 	case *callv1.MediaOp_Release, *callv1.MediaOp_Keep, *callv1.MediaOp_Report:

@@ -69,6 +69,13 @@ func commands() map[string]*callv1.Command {
 		"terminal_attached": call(&callv1.Command{Body: &callv1.Command_TerminalAttached{
 			TerminalAttached: &callv1.TerminalAttached{Terminal: terminal()},
 		}}),
+		"pull": {
+			Id: "c1", CallId: callID, LegId: schema.LegID(callID, schema.FirstPulled), Principal: "alice",
+			Body: &callv1.Command_Pull{Pull: &callv1.Pull{Sdp: "v=0\r\n", Terminal: terminal(), Ref: callID}},
+		},
+		"reoffer":        leg(&callv1.Command{Body: &callv1.Command_Reoffer{Reoffer: &callv1.Reoffer{Sdp: "v=0\r\n"}}}),
+		"push":           leg(&callv1.Command{Body: &callv1.Command_Push{Push: &callv1.Push{}}}),
+		"refuse_reoffer": leg(&callv1.Command{Body: &callv1.Command_RefuseReoffer{RefuseReoffer: &callv1.RefuseReoffer{}}}),
 		"deadline_passed": call(&callv1.Command{Body: &callv1.Command_DeadlinePassed{
 			DeadlinePassed: &callv1.DeadlinePassed{Kind: callv1.DeadlineKind_DEADLINE_KIND_LOST, LegId: legID},
 		}}),
@@ -176,7 +183,15 @@ func TestFaultyCommands(t *testing.T) {
 		}, "offer.headers"},
 		{"offer", func(c *callv1.Command) { c.Body = &callv1.Command_Offer{} }, "offer.to"},
 
-		{"answer", func(c *callv1.Command) { c.GetAnswer().Sdp = "" }, "answer.sdp"},
+		{"answer", func(c *callv1.Command) { c.GetAnswer().Sdp = "v=0\x00" }, "answer.sdp"},
+		{"ringing", func(c *callv1.Command) { c.GetRinging().Sdp = "v=0\x00" }, "ringing.sdp"},
+		{"pull", func(c *callv1.Command) { c.LegId = legID }, "leg_id"},
+		{"pull", func(c *callv1.Command) { c.LegId = "" }, "leg_id"},
+		{"pull", func(c *callv1.Command) { c.GetPull().Sdp = "" }, "pull.sdp"},
+		{"pull", func(c *callv1.Command) { c.GetPull().Terminal = nil }, "pull.terminal"},
+		{"reoffer", func(c *callv1.Command) { c.LegId = "" }, "leg_id"},
+		{"reoffer", func(c *callv1.Command) { c.GetReoffer().Sdp = "" }, "reoffer.sdp"},
+		{"push", func(c *callv1.Command) { c.LegId = "" }, "leg_id"},
 		{"answer", func(c *callv1.Command) { c.GetAnswer().Headers = make([]*callv1.Header, 2) }, "answer.headers[0].name"},
 		{"hang_up", func(c *callv1.Command) { c.GetHangUp().Reason = 99 }, "hang_up.reason"},
 		{"leg_failed", func(c *callv1.Command) { c.GetLegFailed().Reason = -1 }, "leg_failed.reason"},

@@ -60,3 +60,41 @@ func retryable(err error) error {
 	}
 	return schema.Errorf(callv1.Code_CODE_RETRY, "%w", err)
 }
+
+// LookUp implements Host.
+func (h *host) LookUp(ctx context.Context, address string) (*callv1.Party, error) {
+	r, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Resolve{
+		Resolve: &callv1.Resolve{Address: address},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return r.GetParty(), nil
+}
+
+// PutDevice implements Host.
+func (h *host) PutDevice(ctx context.Context, d *callv1.PutDevice) error {
+	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_PutDevice{PutDevice: d}})
+	return err
+}
+
+// Wake implements Host.
+func (h *host) Wake(ctx context.Context, w *callv1.Wake) error {
+	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Wake{Wake: w}})
+	return err
+}
+
+// Calls implements Host.
+func (h *host) Calls(ctx context.Context, terminalID string) ([]*callv1.Event, error) {
+	ctx, cancel := bus.WithTimeout(ctx, h.limits.AskTimeout)
+	defer cancel()
+	r, err := h.env.Bus.Calls(ctx, &callv1.CallsRequest{TerminalId: terminalID})
+	var refusal *schema.Error
+	switch {
+	case err != nil && !errors.As(err, &refusal):
+		return nil, retryable(err)
+	case err != nil:
+		return nil, err
+	}
+	return r.GetCalls(), nil
+}

@@ -104,6 +104,10 @@ type Host interface {
 	// answer had no usable media), an Ended event follows the ack.
 	// Commands of one leg are carried out in the order of the calls, if each is
 	// called after the one before has returned.
+	// A Pull names the call by ref: the call's id (as an InCall event has it) or
+	// the id of any leg of it. The host gives it a leg of its own and, without a
+	// Ref in it, makes the terminal's text for the call that ref; the reply has
+	// the leg id and the answer. The answer to a Reoffer is in its reply too.
 	Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack)
 
 	// Signal sends candidates or DTMF of a leg. It is not journaled and does not
@@ -115,6 +119,25 @@ type Host interface {
 	// that (subscriber, scope, ref) names. ours tells the two apart. A leg id is
 	// a name, not a capability: the call's owner checks whose it is.
 	Resolve(subscriber string, ref Ref) (legID string, ours bool)
+
+	// Calls tells a terminal that has just attached, and whose features say
+	// shows_calls, which answered calls of its subscriber it is not in: an event
+	// with an InCall for each, the latest call first. Such an event is not
+	// delivered again; what changes after it is, by Deliver. It blocks for one
+	// round trip. Errors: CODE_RETRY; CODE_NOT_FOUND for a terminal not attached.
+	Calls(ctx context.Context, terminalID string) ([]*callv1.Event, error)
+
+	// LookUp has the directory say whom a canonical address names; CODE_NOT_FOUND
+	// for nobody, CODE_RETRY.
+	LookUp(ctx context.Context, address string) (*callv1.Party, error)
+
+	// PutDevice has the directory remember a device that can be woken. Errors:
+	// CODE_NOT_FOUND, CODE_OVERLOAD, CODE_INVALID, CODE_RETRY.
+	PutDevice(ctx context.Context, d *callv1.PutDevice) error
+
+	// Wake has the directory wake a subscriber's devices; it does not wait for
+	// the devices.
+	Wake(ctx context.Context, w *callv1.Wake) error
 
 	// Store is a small durable map of the adapter kind's own, shared by its
 	// nodes. Not for calls.
@@ -149,6 +172,20 @@ type Store interface {
 	Put(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
 	// Delete removes a value; it need not exist.
 	Delete(ctx context.Context, key string) error
+	// Watch calls f, from one goroutine, with every value whose key is under
+	// prefix ("inbox/alice"; a slash separates a key's parts), then once with an
+	// Item without a key, then with every change on any node, until ctx ends or f
+	// returns false. It survives the bus's absence; values may come again.
+	Watch(ctx context.Context, prefix string, f func(Item) bool) error
+}
+
+// Item is a value of a Store.
+type Item struct {
+	Key      string
+	Value    []byte
+	Revision uint64
+	// Deleted: the key was removed.
+	Deleted bool
 }
 
 // Metrics takes an adapter's counts. Names are of a small closed set, written

@@ -2,6 +2,7 @@ package kit
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -47,7 +48,11 @@ func (s *store) key(k string) (string, error) {
 	var b strings.Builder
 	b.WriteString(s.prefix)
 	for i := range len(k) {
-		if schema.ValidToken(k[i : i+1]) {
+		switch {
+		case k[i] == '/': // parts are the bus's tokens, so that a prefix can be watched
+			b.WriteByte('.')
+			continue
+		case schema.ValidToken(k[i : i+1]):
 			b.WriteByte(k[i])
 			continue
 		}
@@ -106,4 +111,46 @@ func (s *store) Delete(ctx context.Context, key string) error {
 		return retryable(err)
 	}
 	return nil
+}
+
+// Watch implements Store.
+func (s *store) Watch(ctx context.Context, prefix string, f func(Item) bool) error {
+	p, err := s.key(prefix)
+	if err != nil {
+		return err
+	}
+	kv, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = kv.Watch(ctx, p+".>", func(e bus.Entry) bool {
+		return f(Item{Key: s.plain(e.Key), Value: e.Value, Revision: e.Revision, Deleted: e.Deleted})
+	})
+	if err != nil && ctx.Err() == nil {
+		return retryable(err)
+	}
+	return err
+}
+
+// plain gives the key that key encoded.
+func (s *store) plain(k string) string {
+	k = strings.TrimPrefix(k, s.prefix)
+	var b strings.Builder
+	for i := 0; i < len(k); i++ {
+		switch {
+		case k[i] == '.':
+			b.WriteByte('/')
+		case k[i] == '=' && i+2 < len(k):
+			n, err := strconv.ParseUint(k[i+1:i+3], 16, 8)
+			if err != nil {
+				b.WriteByte(k[i])
+				continue
+			}
+			b.WriteByte(byte(n))
+			i += 2
+		default:
+			b.WriteByte(k[i])
+		}
+	}
+	return b.String()
 }

@@ -150,11 +150,17 @@ func (h *fakeHost) Resolve(subscriber string, ref kit.Ref) (string, bool) {
 	return schema.LegID(h.key.CallID(subscriber, ref.Scope, ref.ID), 1), false
 }
 
-func (h *fakeHost) Store() kit.Store            { return nil }
-func (h *fakeHost) DrainTimeout() time.Duration { return 5 * time.Second }
-func (h *fakeHost) Metrics() kit.Metrics        { return h }
-func (h *fakeHost) Log() *slog.Logger           { return slog.New(slog.DiscardHandler) }
-func (h *fakeHost) Gauge(string, int)           {}
+func (h *fakeHost) Calls(context.Context, string) ([]*callv1.Event, error) { return nil, nil }
+func (h *fakeHost) LookUp(context.Context, string) (*callv1.Party, error) {
+	return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "nobody")
+}
+func (h *fakeHost) PutDevice(context.Context, *callv1.PutDevice) error { return nil }
+func (h *fakeHost) Wake(context.Context, *callv1.Wake) error           { return nil }
+func (h *fakeHost) Store() kit.Store                                   { return nil }
+func (h *fakeHost) DrainTimeout() time.Duration                        { return 5 * time.Second }
+func (h *fakeHost) Metrics() kit.Metrics                               { return h }
+func (h *fakeHost) Log() *slog.Logger                                  { return slog.New(slog.DiscardHandler) }
+func (h *fakeHost) Gauge(string, int)                                  {}
 func (h *fakeHost) Count(name string, n int) {
 	for range n {
 		select {

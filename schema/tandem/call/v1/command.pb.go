@@ -39,6 +39,13 @@ const (
 	DeadlineKind_DEADLINE_KIND_MEDIA DeadlineKind = 3
 	// The longest allowed call: REASON_EXPIRED.
 	DeadlineKind_DEADLINE_KIND_DURATION DeadlineKind = 4
+	// A terminal did not answer the offer it was sent in an answered call: the
+	// offer is withdrawn.
+	DeadlineKind_DEADLINE_KIND_REOFFER DeadlineKind = 5
+	// The phone that a call is pushed to did not answer: the call stays.
+	DeadlineKind_DEADLINE_KIND_PUSH DeadlineKind = 6
+	// No device that was woken signed in: REASON_UNREACHABLE.
+	DeadlineKind_DEADLINE_KIND_WAKE DeadlineKind = 7
 )
 
 // Enum value maps for DeadlineKind.
@@ -49,6 +56,9 @@ var (
 		2: "DEADLINE_KIND_LOST",
 		3: "DEADLINE_KIND_MEDIA",
 		4: "DEADLINE_KIND_DURATION",
+		5: "DEADLINE_KIND_REOFFER",
+		6: "DEADLINE_KIND_PUSH",
+		7: "DEADLINE_KIND_WAKE",
 	}
 	DeadlineKind_value = map[string]int32{
 		"DEADLINE_KIND_UNSPECIFIED": 0,
@@ -56,6 +66,9 @@ var (
 		"DEADLINE_KIND_LOST":        2,
 		"DEADLINE_KIND_MEDIA":       3,
 		"DEADLINE_KIND_DURATION":    4,
+		"DEADLINE_KIND_REOFFER":     5,
+		"DEADLINE_KIND_PUSH":        6,
+		"DEADLINE_KIND_WAKE":        7,
 	}
 )
 
@@ -179,6 +192,10 @@ type Command struct {
 	//	*Command_HandOver
 	//	*Command_TerminalAttached
 	//	*Command_DeadlinePassed
+	//	*Command_Pull
+	//	*Command_Reoffer
+	//	*Command_Push
+	//	*Command_RefuseReoffer
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -346,6 +363,42 @@ func (x *Command) GetDeadlinePassed() *DeadlinePassed {
 	return nil
 }
 
+func (x *Command) GetPull() *Pull {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Pull); ok {
+			return x.Pull
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReoffer() *Reoffer {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Reoffer); ok {
+			return x.Reoffer
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetPush() *Push {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Push); ok {
+			return x.Push
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRefuseReoffer() *RefuseReoffer {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RefuseReoffer); ok {
+			return x.RefuseReoffer
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -400,6 +453,26 @@ type Command_DeadlinePassed struct {
 	DeadlinePassed *DeadlinePassed `protobuf:"bytes,19,opt,name=deadline_passed,json=deadlinePassed,proto3,oneof"`
 }
 
+type Command_Pull struct {
+	// A terminal takes an answered call of its subscriber over.
+	Pull *Pull `protobuf:"bytes,20,opt,name=pull,proto3,oneof"`
+}
+
+type Command_Reoffer struct {
+	// A terminal offers anew in an answered call that it is in.
+	Reoffer *Reoffer `protobuf:"bytes,21,opt,name=reoffer,proto3,oneof"`
+}
+
+type Command_Push struct {
+	// A terminal gives its call to its subscriber's phone.
+	Push *Push `protobuf:"bytes,22,opt,name=push,proto3,oneof"`
+}
+
+type Command_RefuseReoffer struct {
+	// A terminal does not take the offer that it was sent in an answered call.
+	RefuseReoffer *RefuseReoffer `protobuf:"bytes,23,opt,name=refuse_reoffer,json=refuseReoffer,proto3,oneof"`
+}
+
 func (*Command_Offer) isCommand_Body() {}
 
 func (*Command_Ringing) isCommand_Body() {}
@@ -419,6 +492,14 @@ func (*Command_HandOver) isCommand_Body() {}
 func (*Command_TerminalAttached) isCommand_Body() {}
 
 func (*Command_DeadlinePassed) isCommand_Body() {}
+
+func (*Command_Pull) isCommand_Body() {}
+
+func (*Command_Reoffer) isCommand_Body() {}
+
+func (*Command_Push) isCommand_Body() {}
+
+func (*Command_RefuseReoffer) isCommand_Body() {}
 
 // Offer places a call from its leg, which the owner creates with ordinal 1.
 type Offer struct {
@@ -570,7 +651,10 @@ func (x *Header) GetValue() string {
 
 // Ringing says the called terminal alerts its user.
 type Ringing struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The called terminal's session description, if it sends media before it
+	// answers (early media, RFC 3960); a later Answer may then leave it out.
+	Sdp           string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,10 +689,19 @@ func (*Ringing) Descriptor() ([]byte, []int) {
 	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{3}
 }
 
-// Answer accepts a call.
+func (x *Ringing) GetSdp() string {
+	if x != nil {
+		return x.Sdp
+	}
+	return ""
+}
+
+// Answer accepts a call; in an answered call, the offer that the terminal was
+// sent by a Reoffer event.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The called terminal's session description.
+	// The called terminal's session description. May be empty after a Ringing that
+	// had one.
 	Sdp string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// Headers for the caller.
 	Headers       []*Header `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
@@ -1051,6 +1144,204 @@ func (x *DeadlinePassed) GetLegId() string {
 	return ""
 }
 
+// Pull moves an answered call to the terminal that sends it. It speaks from a
+// leg of its own, new in the call, whose ordinal (at least 32768) the sender's
+// host chose. The reply carries the answer; the leg that held the call ends with
+// REASON_TRANSFERRED. CODE_NOT_FOUND: not a call of the sender's subscriber, or
+// over. CODE_CONFLICT: not answered yet, or the terminal is in it already.
+// CODE_NOT_ACCEPTABLE: no usable media with the other side; the call stays
+// where it was.
+type Pull struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The terminal's session description.
+	Sdp string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
+	// The terminal that pulls.
+	Terminal *Terminal `protobuf:"bytes,2,opt,name=terminal,proto3" json:"terminal,omitempty"`
+	// What the terminal calls this call from now on.
+	Ref           string `protobuf:"bytes,3,opt,name=ref,proto3" json:"ref,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pull) Reset() {
+	*x = Pull{}
+	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pull) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pull) ProtoMessage() {}
+
+func (x *Pull) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pull.ProtoReflect.Descriptor instead.
+func (*Pull) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Pull) GetSdp() string {
+	if x != nil {
+		return x.Sdp
+	}
+	return ""
+}
+
+func (x *Pull) GetTerminal() *Terminal {
+	if x != nil {
+		return x.Terminal
+	}
+	return nil
+}
+
+func (x *Pull) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+// Reoffer is a new offer inside an answered call (RFC 3264 section 8), from a
+// terminal as a command, to one as an event. As a command its reply carries the
+// answer, made at once of what the other side can do now; the other side is
+// offered anew by itself if it must change. An offer that Tandem has out to the
+// same terminal is withdrawn and sent again afterwards.
+type Reoffer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The whole session description.
+	Sdp           string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reoffer) Reset() {
+	*x = Reoffer{}
+	mi := &file_tandem_call_v1_command_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reoffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reoffer) ProtoMessage() {}
+
+func (x *Reoffer) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_command_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reoffer.ProtoReflect.Descriptor instead.
+func (*Reoffer) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Reoffer) GetSdp() string {
+	if x != nil {
+		return x.Sdp
+	}
+	return ""
+}
+
+// Push rings the phone of the leg's subscriber (the directory says which address
+// that is) and moves the call there once it answers: the leg then gets Ended with
+// REASON_TRANSFERRED and requested set. If nobody answers it gets PushFailed and
+// keeps the call. CODE_CONFLICT: not answered yet, or another push is under way.
+// CODE_GONE: the phone cannot be reached. CODE_NOT_FOUND: there is no such phone.
+type Push struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Push) Reset() {
+	*x = Push{}
+	mi := &file_tandem_call_v1_command_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Push) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Push) ProtoMessage() {}
+
+func (x *Push) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_command_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Push.ProtoReflect.Descriptor instead.
+func (*Push) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{14}
+}
+
+// RefuseReoffer keeps a call as it was before the Reoffer event.
+type RefuseReoffer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefuseReoffer) Reset() {
+	*x = RefuseReoffer{}
+	mi := &file_tandem_call_v1_command_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefuseReoffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefuseReoffer) ProtoMessage() {}
+
+func (x *RefuseReoffer) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_command_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefuseReoffer.ProtoReflect.Descriptor instead.
+func (*RefuseReoffer) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{15}
+}
+
 // Reply answers a Command. Without an error the transition is committed.
 type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1071,8 +1362,7 @@ type Reply struct {
 	Reason Reason `protobuf:"varint,6,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
 	// The media node that takes this leg's signals; empty if none.
 	MediaNode string `protobuf:"bytes,7,opt,name=media_node,json=mediaNode,proto3" json:"media_node,omitempty"`
-	// Media result the adapter must hand to its terminal, if any (reserved for
-	// renegotiation: the answer to a terminal's re-offer).
+	// The answer to a terminal's Pull or Reoffer, candidates complete.
 	Sdp string `protobuf:"bytes,8,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// What the media node negotiated, for adapters that mirror it.
 	Skeleton      *Skeleton `protobuf:"bytes,9,opt,name=skeleton,proto3" json:"skeleton,omitempty"`
@@ -1082,7 +1372,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1384,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_command_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1397,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_tandem_call_v1_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Reply) GetCommandId() string {
@@ -1177,7 +1467,7 @@ var File_tandem_call_v1_command_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctandem/call/v1/command.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/media.proto\"\x8b\x06\n" +
+	"\x1ctandem/call/v1/command.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/media.proto\"\xe0\a\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x15\n" +
@@ -1195,7 +1485,11 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\fmedia_failed\x18\x10 \x01(\v2\x1b.tandem.call.v1.MediaFailedH\x00R\vmediaFailed\x127\n" +
 	"\thand_over\x18\x11 \x01(\v2\x18.tandem.call.v1.HandOverH\x00R\bhandOver\x12O\n" +
 	"\x11terminal_attached\x18\x12 \x01(\v2 .tandem.call.v1.TerminalAttachedH\x00R\x10terminalAttached\x12I\n" +
-	"\x0fdeadline_passed\x18\x13 \x01(\v2\x1e.tandem.call.v1.DeadlinePassedH\x00R\x0edeadlinePassedB\x06\n" +
+	"\x0fdeadline_passed\x18\x13 \x01(\v2\x1e.tandem.call.v1.DeadlinePassedH\x00R\x0edeadlinePassed\x12*\n" +
+	"\x04pull\x18\x14 \x01(\v2\x14.tandem.call.v1.PullH\x00R\x04pull\x123\n" +
+	"\areoffer\x18\x15 \x01(\v2\x17.tandem.call.v1.ReofferH\x00R\areoffer\x12*\n" +
+	"\x04push\x18\x16 \x01(\v2\x14.tandem.call.v1.PushH\x00R\x04push\x12F\n" +
+	"\x0erefuse_reoffer\x18\x17 \x01(\v2\x1d.tandem.call.v1.RefuseReofferH\x00R\rrefuseReofferB\x06\n" +
 	"\x04body\"\xd2\x01\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12\x10\n" +
@@ -1206,8 +1500,9 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\aheaders\x18\x06 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"2\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\t\n" +
-	"\aRinging\"L\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x1b\n" +
+	"\aRinging\x12\x10\n" +
+	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"L\n" +
 	"\x06Answer\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x120\n" +
 	"\aheaders\x18\x02 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"8\n" +
@@ -1234,7 +1529,15 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\bterminal\x18\x01 \x01(\v2\x18.tandem.call.v1.TerminalR\bterminal\"Y\n" +
 	"\x0eDeadlinePassed\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.tandem.call.v1.DeadlineKindR\x04kind\x12\x15\n" +
-	"\x06leg_id\x18\x02 \x01(\tR\x05legId\"\xd1\x02\n" +
+	"\x06leg_id\x18\x02 \x01(\tR\x05legId\"`\n" +
+	"\x04Pull\x12\x10\n" +
+	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x124\n" +
+	"\bterminal\x18\x02 \x01(\v2\x18.tandem.call.v1.TerminalR\bterminal\x12\x10\n" +
+	"\x03ref\x18\x03 \x01(\tR\x03ref\"\x1b\n" +
+	"\aReoffer\x12\x10\n" +
+	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"\x06\n" +
+	"\x04Push\"\x0f\n" +
+	"\rRefuseReoffer\"\xd1\x02\n" +
 	"\x05Reply\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12+\n" +
@@ -1246,13 +1549,16 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"media_node\x18\a \x01(\tR\tmediaNode\x12\x10\n" +
 	"\x03sdp\x18\b \x01(\tR\x03sdp\x124\n" +
-	"\bskeleton\x18\t \x01(\v2\x18.tandem.call.v1.SkeletonR\bskeleton*\x94\x01\n" +
+	"\bskeleton\x18\t \x01(\v2\x18.tandem.call.v1.SkeletonR\bskeleton*\xdf\x01\n" +
 	"\fDeadlineKind\x12\x1d\n" +
 	"\x19DEADLINE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DEADLINE_KIND_ANSWER\x10\x01\x12\x16\n" +
 	"\x12DEADLINE_KIND_LOST\x10\x02\x12\x17\n" +
 	"\x13DEADLINE_KIND_MEDIA\x10\x03\x12\x1a\n" +
-	"\x16DEADLINE_KIND_DURATION\x10\x04*\x9b\x01\n" +
+	"\x16DEADLINE_KIND_DURATION\x10\x04\x12\x19\n" +
+	"\x15DEADLINE_KIND_REOFFER\x10\x05\x12\x16\n" +
+	"\x12DEADLINE_KIND_PUSH\x10\x06\x12\x16\n" +
+	"\x12DEADLINE_KIND_WAKE\x10\a*\x9b\x01\n" +
 	"\bLegState\x12\x19\n" +
 	"\x15LEG_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LEG_STATE_OFFERED\x10\x01\x12\x15\n" +
@@ -1274,7 +1580,7 @@ func file_tandem_call_v1_command_proto_rawDescGZIP() []byte {
 }
 
 var file_tandem_call_v1_command_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tandem_call_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_tandem_call_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_tandem_call_v1_command_proto_goTypes = []any{
 	(DeadlineKind)(0),             // 0: tandem.call.v1.DeadlineKind
 	(LegState)(0),                 // 1: tandem.call.v1.LegState
@@ -1290,16 +1596,20 @@ var file_tandem_call_v1_command_proto_goTypes = []any{
 	(*HandOver)(nil),              // 11: tandem.call.v1.HandOver
 	(*TerminalAttached)(nil),      // 12: tandem.call.v1.TerminalAttached
 	(*DeadlinePassed)(nil),        // 13: tandem.call.v1.DeadlinePassed
-	(*Reply)(nil),                 // 14: tandem.call.v1.Reply
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*Terminal)(nil),              // 16: tandem.call.v1.Terminal
-	(*Party)(nil),                 // 17: tandem.call.v1.Party
-	(Reason)(0),                   // 18: tandem.call.v1.Reason
-	(*Error)(nil),                 // 19: tandem.call.v1.Error
-	(*Skeleton)(nil),              // 20: tandem.call.v1.Skeleton
+	(*Pull)(nil),                  // 14: tandem.call.v1.Pull
+	(*Reoffer)(nil),               // 15: tandem.call.v1.Reoffer
+	(*Push)(nil),                  // 16: tandem.call.v1.Push
+	(*RefuseReoffer)(nil),         // 17: tandem.call.v1.RefuseReoffer
+	(*Reply)(nil),                 // 18: tandem.call.v1.Reply
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*Terminal)(nil),              // 20: tandem.call.v1.Terminal
+	(*Party)(nil),                 // 21: tandem.call.v1.Party
+	(Reason)(0),                   // 22: tandem.call.v1.Reason
+	(*Error)(nil),                 // 23: tandem.call.v1.Error
+	(*Skeleton)(nil),              // 24: tandem.call.v1.Skeleton
 }
 var file_tandem_call_v1_command_proto_depIdxs = []int32{
-	15, // 0: tandem.call.v1.Command.sent_at:type_name -> google.protobuf.Timestamp
+	19, // 0: tandem.call.v1.Command.sent_at:type_name -> google.protobuf.Timestamp
 	3,  // 1: tandem.call.v1.Command.offer:type_name -> tandem.call.v1.Offer
 	5,  // 2: tandem.call.v1.Command.ringing:type_name -> tandem.call.v1.Ringing
 	6,  // 3: tandem.call.v1.Command.answer:type_name -> tandem.call.v1.Answer
@@ -1310,24 +1620,29 @@ var file_tandem_call_v1_command_proto_depIdxs = []int32{
 	11, // 8: tandem.call.v1.Command.hand_over:type_name -> tandem.call.v1.HandOver
 	12, // 9: tandem.call.v1.Command.terminal_attached:type_name -> tandem.call.v1.TerminalAttached
 	13, // 10: tandem.call.v1.Command.deadline_passed:type_name -> tandem.call.v1.DeadlinePassed
-	16, // 11: tandem.call.v1.Offer.terminal:type_name -> tandem.call.v1.Terminal
-	17, // 12: tandem.call.v1.Offer.caller:type_name -> tandem.call.v1.Party
-	4,  // 13: tandem.call.v1.Offer.headers:type_name -> tandem.call.v1.Header
-	4,  // 14: tandem.call.v1.Answer.headers:type_name -> tandem.call.v1.Header
-	18, // 15: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
-	18, // 16: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
-	3,  // 17: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
-	16, // 18: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
-	0,  // 19: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
-	19, // 20: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
-	1,  // 21: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
-	18, // 22: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
-	20, // 23: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	14, // 11: tandem.call.v1.Command.pull:type_name -> tandem.call.v1.Pull
+	15, // 12: tandem.call.v1.Command.reoffer:type_name -> tandem.call.v1.Reoffer
+	16, // 13: tandem.call.v1.Command.push:type_name -> tandem.call.v1.Push
+	17, // 14: tandem.call.v1.Command.refuse_reoffer:type_name -> tandem.call.v1.RefuseReoffer
+	20, // 15: tandem.call.v1.Offer.terminal:type_name -> tandem.call.v1.Terminal
+	21, // 16: tandem.call.v1.Offer.caller:type_name -> tandem.call.v1.Party
+	4,  // 17: tandem.call.v1.Offer.headers:type_name -> tandem.call.v1.Header
+	4,  // 18: tandem.call.v1.Answer.headers:type_name -> tandem.call.v1.Header
+	22, // 19: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
+	22, // 20: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
+	3,  // 21: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
+	20, // 22: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
+	0,  // 23: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
+	20, // 24: tandem.call.v1.Pull.terminal:type_name -> tandem.call.v1.Terminal
+	23, // 25: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
+	1,  // 26: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
+	22, // 27: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
+	24, // 28: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_command_proto_init() }
@@ -1348,6 +1663,10 @@ func file_tandem_call_v1_command_proto_init() {
 		(*Command_HandOver)(nil),
 		(*Command_TerminalAttached)(nil),
 		(*Command_DeadlinePassed)(nil),
+		(*Command_Pull)(nil),
+		(*Command_Reoffer)(nil),
+		(*Command_Push)(nil),
+		(*Command_RefuseReoffer)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1355,7 +1674,7 @@ func file_tandem_call_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_command_proto_rawDesc), len(file_tandem_call_v1_command_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -62,6 +62,9 @@ const (
 	Reason_REASON_EXPIRED Reason = 14
 	// Tandem failed in a way that has no better name.
 	Reason_REASON_INTERNAL Reason = 15
+	// The call goes on at another terminal of this side, which pulled it, was
+	// pushed to, or took up a lost leg's place.
+	Reason_REASON_TRANSFERRED Reason = 16
 )
 
 // Enum value maps for Reason.
@@ -83,6 +86,7 @@ var (
 		13: "REASON_TERMINAL_LOST",
 		14: "REASON_EXPIRED",
 		15: "REASON_INTERNAL",
+		16: "REASON_TRANSFERRED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -101,6 +105,7 @@ var (
 		"REASON_TERMINAL_LOST":      13,
 		"REASON_EXPIRED":            14,
 		"REASON_INTERNAL":           15,
+		"REASON_TRANSFERRED":        16,
 	}
 )
 
@@ -323,9 +328,17 @@ type Features struct {
 	// Sends and receives video.
 	Video bool `protobuf:"varint,5,opt,name=video,proto3" json:"video,omitempty"`
 	// Sends DTMF as signals and not as RFC 4733 events.
-	DtmfSignals   bool `protobuf:"varint,6,opt,name=dtmf_signals,json=dtmfSignals,proto3" json:"dtmf_signals,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DtmfSignals bool `protobuf:"varint,6,opt,name=dtmf_signals,json=dtmfSignals,proto3" json:"dtmf_signals,omitempty"`
+	// Is told of its subscriber's answered calls at other terminals (InCall, Idle)
+	// and can pull one. Such a terminal is not rung when a leg of its subscriber
+	// is lost: it sees the call and takes it.
+	ShowsCalls bool `protobuf:"varint,7,opt,name=shows_calls,json=showsCalls,proto3" json:"shows_calls,omitempty"`
+	// A new connection knows the calls of the one before it, so it takes lost legs
+	// up as soon as it is attached. Without it a lost leg is taken up only by a
+	// command that names it, by a pull, or by answering when it is offered anew.
+	RemembersCalls bool `protobuf:"varint,8,opt,name=remembers_calls,json=remembersCalls,proto3" json:"remembers_calls,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Features) Reset() {
@@ -396,6 +409,20 @@ func (x *Features) GetVideo() bool {
 func (x *Features) GetDtmfSignals() bool {
 	if x != nil {
 		return x.DtmfSignals
+	}
+	return false
+}
+
+func (x *Features) GetShowsCalls() bool {
+	if x != nil {
+		return x.ShowsCalls
+	}
+	return false
+}
+
+func (x *Features) GetRemembersCalls() bool {
+	if x != nil {
+		return x.RemembersCalls
 	}
 	return false
 }
@@ -891,14 +918,17 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\x05Error\x12(\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x14.tandem.call.v1.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
-	"\x05field\x18\x03 \x01(\tR\x05field\"\xd1\x01\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\"\x9b\x02\n" +
 	"\bFeatures\x12\x18\n" +
 	"\aresumes\x18\x01 \x01(\bR\aresumes\x12\"\n" +
 	"\frenegotiates\x18\x02 \x01(\bR\frenegotiates\x12#\n" +
 	"\rshows_ringing\x18\x03 \x01(\bR\fshowsRinging\x12)\n" +
 	"\x10takes_candidates\x18\x04 \x01(\bR\x0ftakesCandidates\x12\x14\n" +
 	"\x05video\x18\x05 \x01(\bR\x05video\x12!\n" +
-	"\fdtmf_signals\x18\x06 \x01(\bR\vdtmfSignals\"h\n" +
+	"\fdtmf_signals\x18\x06 \x01(\bR\vdtmfSignals\x12\x1f\n" +
+	"\vshows_calls\x18\a \x01(\bR\n" +
+	"showsCalls\x12'\n" +
+	"\x0fremembers_calls\x18\b \x01(\bR\x0eremembersCalls\"h\n" +
 	"\x05Party\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
@@ -934,7 +964,7 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\x12+\n" +
-	"\x05party\x18\x02 \x01(\v2\x15.tandem.call.v1.PartyR\x05party*\xf4\x02\n" +
+	"\x05party\x18\x02 \x01(\v2\x15.tandem.call.v1.PartyR\x05party*\x8c\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREASON_NORMAL\x10\x01\x12\x0f\n" +
@@ -952,7 +982,8 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\x0fREASON_OVERLOAD\x10\f\x12\x18\n" +
 	"\x14REASON_TERMINAL_LOST\x10\r\x12\x12\n" +
 	"\x0eREASON_EXPIRED\x10\x0e\x12\x13\n" +
-	"\x0fREASON_INTERNAL\x10\x0f*\xd5\x02\n" +
+	"\x0fREASON_INTERNAL\x10\x0f\x12\x16\n" +
+	"\x12REASON_TRANSFERRED\x10\x10*\xd5\x02\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CODE_UNSUPPORTED\x10\x01\x12\x0e\n" +

@@ -34,6 +34,9 @@ type DirectoryRequest struct {
 	//	*DirectoryRequest_Authenticate
 	//	*DirectoryRequest_Resolve
 	//	*DirectoryRequest_Domain
+	//	*DirectoryRequest_Phone
+	//	*DirectoryRequest_Wake
+	//	*DirectoryRequest_PutDevice
 	Body          isDirectoryRequest_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -103,6 +106,33 @@ func (x *DirectoryRequest) GetDomain() *Domain {
 	return nil
 }
 
+func (x *DirectoryRequest) GetPhone() *Phone {
+	if x != nil {
+		if x, ok := x.Body.(*DirectoryRequest_Phone); ok {
+			return x.Phone
+		}
+	}
+	return nil
+}
+
+func (x *DirectoryRequest) GetWake() *Wake {
+	if x != nil {
+		if x, ok := x.Body.(*DirectoryRequest_Wake); ok {
+			return x.Wake
+		}
+	}
+	return nil
+}
+
+func (x *DirectoryRequest) GetPutDevice() *PutDevice {
+	if x != nil {
+		if x, ok := x.Body.(*DirectoryRequest_PutDevice); ok {
+			return x.PutDevice
+		}
+	}
+	return nil
+}
+
 type isDirectoryRequest_Body interface {
 	isDirectoryRequest_Body()
 }
@@ -122,11 +152,32 @@ type DirectoryRequest_Domain struct {
 	Domain *Domain `protobuf:"bytes,3,opt,name=domain,proto3,oneof"`
 }
 
+type DirectoryRequest_Phone struct {
+	// Which address is a subscriber's phone?
+	Phone *Phone `protobuf:"bytes,4,opt,name=phone,proto3,oneof"`
+}
+
+type DirectoryRequest_Wake struct {
+	// Wake a subscriber's devices.
+	Wake *Wake `protobuf:"bytes,5,opt,name=wake,proto3,oneof"`
+}
+
+type DirectoryRequest_PutDevice struct {
+	// Remember a device that can be woken, or forget it.
+	PutDevice *PutDevice `protobuf:"bytes,6,opt,name=put_device,json=putDevice,proto3,oneof"`
+}
+
 func (*DirectoryRequest_Authenticate) isDirectoryRequest_Body() {}
 
 func (*DirectoryRequest_Resolve) isDirectoryRequest_Body() {}
 
 func (*DirectoryRequest_Domain) isDirectoryRequest_Body() {}
+
+func (*DirectoryRequest_Phone) isDirectoryRequest_Body() {}
+
+func (*DirectoryRequest_Wake) isDirectoryRequest_Body() {}
+
+func (*DirectoryRequest_PutDevice) isDirectoryRequest_Body() {}
 
 // Authenticate asks who presented these credentials.
 type Authenticate struct {
@@ -275,6 +326,247 @@ func (x *Domain) GetName() string {
 	return ""
 }
 
+// Phone asks which address is a subscriber's phone, the target of a Push, and
+// whom it names. CODE_NOT_FOUND: the subscriber has none.
+type Phone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscriber.
+	Subscriber    string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Phone) Reset() {
+	*x = Phone{}
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Phone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Phone) ProtoMessage() {}
+
+func (x *Phone) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Phone.ProtoReflect.Descriptor instead.
+func (*Phone) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_directory_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Phone) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
+// Wake has a subscriber's devices woken by the operator's webhook. The reply does
+// not wait for the webhook.
+type Wake struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscriber.
+	Subscriber string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	// Why: "call" or "message".
+	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	// The call or message; sent once per device and id.
+	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// Who calls or writes.
+	From *Party `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	// The account of the subscriber that is meant, user@domain; empty for all.
+	Account       string `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wake) Reset() {
+	*x = Wake{}
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wake) ProtoMessage() {}
+
+func (x *Wake) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wake.ProtoReflect.Descriptor instead.
+func (*Wake) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_directory_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Wake) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
+func (x *Wake) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Wake) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Wake) GetFrom() *Party {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Wake) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+// PutDevice remembers a device of an account. CODE_OVERLOAD: the account has as
+// many devices as it may have; the oldest is dropped first where configured so.
+type PutDevice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscriber, as authenticated.
+	Subscriber string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	// user@domain.
+	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	// What the push service knows the device by; empty with forget for all of the
+	// account's.
+	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	// "ios", "android", …: as the client says.
+	Platform string `protobuf:"bytes,4,opt,name=platform,proto3" json:"platform,omitempty"`
+	// The client's own id of the device.
+	Device string `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`
+	// The application.
+	App string `protobuf:"bytes,6,opt,name=app,proto3" json:"app,omitempty"`
+	// The device wants to be woken without a notice.
+	Silent bool `protobuf:"varint,7,opt,name=silent,proto3" json:"silent,omitempty"`
+	// Forget it.
+	Forget        bool `protobuf:"varint,8,opt,name=forget,proto3" json:"forget,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutDevice) Reset() {
+	*x = PutDevice{}
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutDevice) ProtoMessage() {}
+
+func (x *PutDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutDevice.ProtoReflect.Descriptor instead.
+func (*PutDevice) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_directory_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PutDevice) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
+func (x *PutDevice) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *PutDevice) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *PutDevice) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *PutDevice) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *PutDevice) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *PutDevice) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *PutDevice) GetForget() bool {
+	if x != nil {
+		return x.Forget
+	}
+	return false
+}
+
 // DirectoryReply answers a DirectoryRequest.
 type DirectoryReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -283,15 +575,19 @@ type DirectoryReply struct {
 	Error *Error `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
 	// Authenticate: who it is.
 	Principal *Principal `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
-	// Resolve: whom the address names.
-	Party         *Party `protobuf:"bytes,3,opt,name=party,proto3" json:"party,omitempty"`
+	// Resolve, Phone: whom the address names.
+	Party *Party `protobuf:"bytes,3,opt,name=party,proto3" json:"party,omitempty"`
+	// Phone: the address, canonical.
+	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	// Resolve, Phone: the subscriber has devices that can be woken.
+	Wakes         bool `protobuf:"varint,5,opt,name=wakes,proto3" json:"wakes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DirectoryReply) Reset() {
 	*x = DirectoryReply{}
-	mi := &file_tandem_call_v1_directory_proto_msgTypes[4]
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +599,7 @@ func (x *DirectoryReply) String() string {
 func (*DirectoryReply) ProtoMessage() {}
 
 func (x *DirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_directory_proto_msgTypes[4]
+	mi := &file_tandem_call_v1_directory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +612,7 @@ func (x *DirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryReply.ProtoReflect.Descriptor instead.
 func (*DirectoryReply) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_directory_proto_rawDescGZIP(), []int{4}
+	return file_tandem_call_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DirectoryReply) GetError() *Error {
@@ -340,15 +636,33 @@ func (x *DirectoryReply) GetParty() *Party {
 	return nil
 }
 
+func (x *DirectoryReply) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *DirectoryReply) GetWakes() bool {
+	if x != nil {
+		return x.Wakes
+	}
+	return false
+}
+
 var File_tandem_call_v1_directory_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x1etandem/call/v1/directory.proto\x12\x0etandem.call.v1\x1a\x1btandem/call/v1/common.proto\"\xc5\x01\n" +
+	"\x1etandem/call/v1/directory.proto\x12\x0etandem.call.v1\x1a\x1btandem/call/v1/common.proto\"\xdc\x02\n" +
 	"\x10DirectoryRequest\x12B\n" +
 	"\fauthenticate\x18\x01 \x01(\v2\x1c.tandem.call.v1.AuthenticateH\x00R\fauthenticate\x123\n" +
 	"\aresolve\x18\x02 \x01(\v2\x17.tandem.call.v1.ResolveH\x00R\aresolve\x120\n" +
-	"\x06domain\x18\x03 \x01(\v2\x16.tandem.call.v1.DomainH\x00R\x06domainB\x06\n" +
+	"\x06domain\x18\x03 \x01(\v2\x16.tandem.call.v1.DomainH\x00R\x06domain\x12-\n" +
+	"\x05phone\x18\x04 \x01(\v2\x15.tandem.call.v1.PhoneH\x00R\x05phone\x12*\n" +
+	"\x04wake\x18\x05 \x01(\v2\x14.tandem.call.v1.WakeH\x00R\x04wake\x12:\n" +
+	"\n" +
+	"put_device\x18\x06 \x01(\v2\x19.tandem.call.v1.PutDeviceH\x00R\tputDeviceB\x06\n" +
 	"\x04body\"a\n" +
 	"\fAuthenticate\x12=\n" +
 	"\vcredentials\x18\x01 \x01(\v2\x1b.tandem.call.v1.CredentialsR\vcredentials\x12\x12\n" +
@@ -356,11 +670,36 @@ const file_tandem_call_v1_directory_proto_rawDesc = "" +
 	"\aResolve\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\"\x1c\n" +
 	"\x06Domain\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xa3\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"'\n" +
+	"\x05Phone\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\"\x8f\x01\n" +
+	"\x04Wake\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12)\n" +
+	"\x04from\x18\x04 \x01(\v2\x15.tandem.call.v1.PartyR\x04from\x12\x18\n" +
+	"\aaccount\x18\x05 \x01(\tR\aaccount\"\xd1\x01\n" +
+	"\tPutDevice\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\x12\x1a\n" +
+	"\bplatform\x18\x04 \x01(\tR\bplatform\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\x12\x10\n" +
+	"\x03app\x18\x06 \x01(\tR\x03app\x12\x16\n" +
+	"\x06silent\x18\a \x01(\bR\x06silent\x12\x16\n" +
+	"\x06forget\x18\b \x01(\bR\x06forget\"\xd3\x01\n" +
 	"\x0eDirectoryReply\x12+\n" +
 	"\x05error\x18\x01 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\x127\n" +
 	"\tprincipal\x18\x02 \x01(\v2\x19.tandem.call.v1.PrincipalR\tprincipal\x12+\n" +
-	"\x05party\x18\x03 \x01(\v2\x15.tandem.call.v1.PartyR\x05partyB;Z9github.com/tandem-rtc/tandem/schema/tandem/call/v1;callv1b\x06proto3"
+	"\x05party\x18\x03 \x01(\v2\x15.tandem.call.v1.PartyR\x05party\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05wakes\x18\x05 \x01(\bR\x05wakesB;Z9github.com/tandem-rtc/tandem/schema/tandem/call/v1;callv1b\x06proto3"
 
 var (
 	file_tandem_call_v1_directory_proto_rawDescOnce sync.Once
@@ -374,31 +713,38 @@ func file_tandem_call_v1_directory_proto_rawDescGZIP() []byte {
 	return file_tandem_call_v1_directory_proto_rawDescData
 }
 
-var file_tandem_call_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_tandem_call_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_tandem_call_v1_directory_proto_goTypes = []any{
 	(*DirectoryRequest)(nil), // 0: tandem.call.v1.DirectoryRequest
 	(*Authenticate)(nil),     // 1: tandem.call.v1.Authenticate
 	(*Resolve)(nil),          // 2: tandem.call.v1.Resolve
 	(*Domain)(nil),           // 3: tandem.call.v1.Domain
-	(*DirectoryReply)(nil),   // 4: tandem.call.v1.DirectoryReply
-	(*Credentials)(nil),      // 5: tandem.call.v1.Credentials
-	(*Error)(nil),            // 6: tandem.call.v1.Error
-	(*Principal)(nil),        // 7: tandem.call.v1.Principal
-	(*Party)(nil),            // 8: tandem.call.v1.Party
+	(*Phone)(nil),            // 4: tandem.call.v1.Phone
+	(*Wake)(nil),             // 5: tandem.call.v1.Wake
+	(*PutDevice)(nil),        // 6: tandem.call.v1.PutDevice
+	(*DirectoryReply)(nil),   // 7: tandem.call.v1.DirectoryReply
+	(*Credentials)(nil),      // 8: tandem.call.v1.Credentials
+	(*Party)(nil),            // 9: tandem.call.v1.Party
+	(*Error)(nil),            // 10: tandem.call.v1.Error
+	(*Principal)(nil),        // 11: tandem.call.v1.Principal
 }
 var file_tandem_call_v1_directory_proto_depIdxs = []int32{
-	1, // 0: tandem.call.v1.DirectoryRequest.authenticate:type_name -> tandem.call.v1.Authenticate
-	2, // 1: tandem.call.v1.DirectoryRequest.resolve:type_name -> tandem.call.v1.Resolve
-	3, // 2: tandem.call.v1.DirectoryRequest.domain:type_name -> tandem.call.v1.Domain
-	5, // 3: tandem.call.v1.Authenticate.credentials:type_name -> tandem.call.v1.Credentials
-	6, // 4: tandem.call.v1.DirectoryReply.error:type_name -> tandem.call.v1.Error
-	7, // 5: tandem.call.v1.DirectoryReply.principal:type_name -> tandem.call.v1.Principal
-	8, // 6: tandem.call.v1.DirectoryReply.party:type_name -> tandem.call.v1.Party
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	1,  // 0: tandem.call.v1.DirectoryRequest.authenticate:type_name -> tandem.call.v1.Authenticate
+	2,  // 1: tandem.call.v1.DirectoryRequest.resolve:type_name -> tandem.call.v1.Resolve
+	3,  // 2: tandem.call.v1.DirectoryRequest.domain:type_name -> tandem.call.v1.Domain
+	4,  // 3: tandem.call.v1.DirectoryRequest.phone:type_name -> tandem.call.v1.Phone
+	5,  // 4: tandem.call.v1.DirectoryRequest.wake:type_name -> tandem.call.v1.Wake
+	6,  // 5: tandem.call.v1.DirectoryRequest.put_device:type_name -> tandem.call.v1.PutDevice
+	8,  // 6: tandem.call.v1.Authenticate.credentials:type_name -> tandem.call.v1.Credentials
+	9,  // 7: tandem.call.v1.Wake.from:type_name -> tandem.call.v1.Party
+	10, // 8: tandem.call.v1.DirectoryReply.error:type_name -> tandem.call.v1.Error
+	11, // 9: tandem.call.v1.DirectoryReply.principal:type_name -> tandem.call.v1.Principal
+	9,  // 10: tandem.call.v1.DirectoryReply.party:type_name -> tandem.call.v1.Party
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_directory_proto_init() }
@@ -411,6 +757,9 @@ func file_tandem_call_v1_directory_proto_init() {
 		(*DirectoryRequest_Authenticate)(nil),
 		(*DirectoryRequest_Resolve)(nil),
 		(*DirectoryRequest_Domain)(nil),
+		(*DirectoryRequest_Phone)(nil),
+		(*DirectoryRequest_Wake)(nil),
+		(*DirectoryRequest_PutDevice)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -418,7 +767,7 @@ func file_tandem_call_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_directory_proto_rawDesc), len(file_tandem_call_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

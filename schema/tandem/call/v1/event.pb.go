@@ -30,10 +30,13 @@ type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The call that holds the leg now.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// The leg.
+	// The leg. Of InCall and Idle the call's own id (ordinal 0): they are about a
+	// call that the terminal is not in.
 	LegId string `protobuf:"bytes,2,opt,name=leg_id,json=legId,proto3" json:"leg_id,omitempty"`
 	// Grows with every event of the leg; numbers may be missing, never repeated
-	// for another event. A receiver drops what is not above the last it saw.
+	// for another event. A receiver drops what is not above the last it saw. Of
+	// InCall and Idle the version of the call's record, to be compared per
+	// (terminal, call).
 	Number uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
 	// The terminal's own reference for the call; empty for a leg that Tandem
 	// started, whose terminal knows it by the leg id.
@@ -56,6 +59,10 @@ type Event struct {
 	//	*Event_Established
 	//	*Event_Ended
 	//	*Event_Probe
+	//	*Event_Reoffer
+	//	*Event_PushFailed
+	//	*Event_InCall
+	//	*Event_Idle
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -208,6 +215,42 @@ func (x *Event) GetProbe() *Probe {
 	return nil
 }
 
+func (x *Event) GetReoffer() *Reoffer {
+	if x != nil {
+		if x, ok := x.Body.(*Event_Reoffer); ok {
+			return x.Reoffer
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPushFailed() *PushFailed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_PushFailed); ok {
+			return x.PushFailed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetInCall() *InCall {
+	if x != nil {
+		if x, ok := x.Body.(*Event_InCall); ok {
+			return x.InCall
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetIdle() *Idle {
+	if x != nil {
+		if x, ok := x.Body.(*Event_Idle); ok {
+			return x.Idle
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -244,6 +287,28 @@ type Event_Probe struct {
 	Probe *Probe `protobuf:"bytes,15,opt,name=probe,proto3,oneof"`
 }
 
+type Event_Reoffer struct {
+	// The terminal is offered anew in an answered call; it answers with an Answer
+	// command.
+	Reoffer *Reoffer `protobuf:"bytes,16,opt,name=reoffer,proto3,oneof"`
+}
+
+type Event_PushFailed struct {
+	// The push that the leg asked for did not come about; the call stays.
+	PushFailed *PushFailed `protobuf:"bytes,17,opt,name=push_failed,json=pushFailed,proto3,oneof"`
+}
+
+type Event_InCall struct {
+	// The subscriber is in a call at another terminal. Only for terminals whose
+	// features say shows_calls.
+	InCall *InCall `protobuf:"bytes,18,opt,name=in_call,json=inCall,proto3,oneof"`
+}
+
+type Event_Idle struct {
+	// The call of an InCall is over, or no longer this subscriber's.
+	Idle *Idle `protobuf:"bytes,19,opt,name=idle,proto3,oneof"`
+}
+
 func (*Event_Incoming) isEvent_Body() {}
 
 func (*Event_Alerting) isEvent_Body() {}
@@ -255,6 +320,14 @@ func (*Event_Established) isEvent_Body() {}
 func (*Event_Ended) isEvent_Body() {}
 
 func (*Event_Probe) isEvent_Body() {}
+
+func (*Event_Reoffer) isEvent_Body() {}
+
+func (*Event_PushFailed) isEvent_Body() {}
+
+func (*Event_InCall) isEvent_Body() {}
+
+func (*Event_Idle) isEvent_Body() {}
 
 // Incoming offers a call to a terminal.
 type Incoming struct {
@@ -330,9 +403,12 @@ func (x *Incoming) GetHeaders() []*Header {
 }
 
 // Alerting says that at least one terminal of the called party rings. A leg
-// is told once.
+// is told once, and once more if early media comes later.
 type Alerting struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Session description for the terminal if the called side sends media before
+	// it answers; the Answered event then repeats it.
+	Sdp           string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -365,6 +441,13 @@ func (x *Alerting) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Alerting.ProtoReflect.Descriptor instead.
 func (*Alerting) Descriptor() ([]byte, []int) {
 	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Alerting) GetSdp() string {
+	if x != nil {
+		return x.Sdp
+	}
+	return ""
 }
 
 // Answered gives a caller its answer.
@@ -476,8 +559,10 @@ type Ended struct {
 	// The call was never answered by anybody and the terminal's user should be
 	// told that a call was missed.
 	Missed bool `protobuf:"varint,2,opt,name=missed,proto3" json:"missed,omitempty"`
-	// The other party, for a missed-call notice.
-	Peer          *Party `protobuf:"bytes,3,opt,name=peer,proto3" json:"peer,omitempty"`
+	// The other party, for a missed-call notice and with requested.
+	Peer *Party `protobuf:"bytes,3,opt,name=peer,proto3" json:"peer,omitempty"`
+	// With REASON_TRANSFERRED: the terminal itself asked for it (Push).
+	Requested     bool `protobuf:"varint,4,opt,name=requested,proto3" json:"requested,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,6 +618,151 @@ func (x *Ended) GetPeer() *Party {
 	return nil
 }
 
+func (x *Ended) GetRequested() bool {
+	if x != nil {
+		return x.Requested
+	}
+	return false
+}
+
+// PushFailed says that a Push left the call where it is.
+type PushFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why: REASON_NO_ANSWER, REASON_DECLINED, REASON_UNREACHABLE, ….
+	Reason        Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=tandem.call.v1.Reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PushFailed) Reset() {
+	*x = PushFailed{}
+	mi := &file_tandem_call_v1_event_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PushFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PushFailed) ProtoMessage() {}
+
+func (x *PushFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_event_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PushFailed.ProtoReflect.Descriptor instead.
+func (*PushFailed) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PushFailed) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+// InCall shows a terminal an answered call of its subscriber that it is not in.
+type InCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The other party.
+	Peer *Party `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	// When the call was answered.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InCall) Reset() {
+	*x = InCall{}
+	mi := &file_tandem_call_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InCall) ProtoMessage() {}
+
+func (x *InCall) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InCall.ProtoReflect.Descriptor instead.
+func (*InCall) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *InCall) GetPeer() *Party {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *InCall) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// Idle takes an InCall back.
+type Idle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Idle) Reset() {
+	*x = Idle{}
+	mi := &file_tandem_call_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Idle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Idle) ProtoMessage() {}
+
+func (x *Idle) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Idle.ProtoReflect.Descriptor instead.
+func (*Idle) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
 // Probe makes a leg known to the host of the terminal that has taken it up.
 type Probe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -542,7 +772,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[6]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +784,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[6]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +797,109 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{9}
+}
+
+// CallsRequest asks call state, for a terminal that has just attached, which
+// answered calls of its subscriber it is not in.
+type CallsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The terminal, attached at the node that asks.
+	TerminalId    string `protobuf:"bytes,1,opt,name=terminal_id,json=terminalId,proto3" json:"terminal_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallsRequest) Reset() {
+	*x = CallsRequest{}
+	mi := &file_tandem_call_v1_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallsRequest) ProtoMessage() {}
+
+func (x *CallsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallsRequest.ProtoReflect.Descriptor instead.
+func (*CallsRequest) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CallsRequest) GetTerminalId() string {
+	if x != nil {
+		return x.TerminalId
+	}
+	return ""
+}
+
+// CallsReply answers a CallsRequest.
+type CallsReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CODE_NOT_FOUND: no such terminal at the node that asks. CODE_RETRY: not now.
+	Error *Error `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	// One event with an InCall for each, the latest call first.
+	Calls         []*Event `protobuf:"bytes,2,rep,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallsReply) Reset() {
+	*x = CallsReply{}
+	mi := &file_tandem_call_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallsReply) ProtoMessage() {}
+
+func (x *CallsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallsReply.ProtoReflect.Descriptor instead.
+func (*CallsReply) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CallsReply) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *CallsReply) GetCalls() []*Event {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
 }
 
 // EventAck answers an Event once it is on the wire.
@@ -582,7 +914,7 @@ type EventAck struct {
 
 func (x *EventAck) Reset() {
 	*x = EventAck{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[7]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +926,7 @@ func (x *EventAck) String() string {
 func (*EventAck) ProtoMessage() {}
 
 func (x *EventAck) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[7]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +939,7 @@ func (x *EventAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventAck.ProtoReflect.Descriptor instead.
 func (*EventAck) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EventAck) GetError() *Error {
@@ -638,7 +970,7 @@ type Signal struct {
 
 func (x *Signal) Reset() {
 	*x = Signal{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +982,7 @@ func (x *Signal) String() string {
 func (*Signal) ProtoMessage() {}
 
 func (x *Signal) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +995,7 @@ func (x *Signal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signal.ProtoReflect.Descriptor instead.
 func (*Signal) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Signal) GetLegId() string {
@@ -736,7 +1068,7 @@ type Candidates struct {
 
 func (x *Candidates) Reset() {
 	*x = Candidates{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[9]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +1080,7 @@ func (x *Candidates) String() string {
 func (*Candidates) ProtoMessage() {}
 
 func (x *Candidates) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[9]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +1093,7 @@ func (x *Candidates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidates.ProtoReflect.Descriptor instead.
 func (*Candidates) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Candidates) GetCandidates() []*Candidate {
@@ -795,7 +1127,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[10]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +1139,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[10]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +1152,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Candidate) GetCandidate() string {
@@ -864,7 +1196,7 @@ type Dtmf struct {
 
 func (x *Dtmf) Reset() {
 	*x = Dtmf{}
-	mi := &file_tandem_call_v1_event_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +1208,7 @@ func (x *Dtmf) String() string {
 func (*Dtmf) ProtoMessage() {}
 
 func (x *Dtmf) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_event_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +1221,7 @@ func (x *Dtmf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dtmf.ProtoReflect.Descriptor instead.
 func (*Dtmf) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_tandem_call_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Dtmf) GetDigit() string {
@@ -910,7 +1242,7 @@ var File_tandem_call_v1_event_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1atandem/call/v1/event.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\"\xbc\x04\n" +
+	"\x1atandem/call/v1/event.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\"\x8f\x06\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x15\n" +
 	"\x06leg_id\x18\x02 \x01(\tR\x05legId\x12\x16\n" +
@@ -930,25 +1262,45 @@ const file_tandem_call_v1_event_proto_rawDesc = "" +
 	"\banswered\x18\f \x01(\v2\x18.tandem.call.v1.AnsweredH\x00R\banswered\x12?\n" +
 	"\vestablished\x18\r \x01(\v2\x1b.tandem.call.v1.EstablishedH\x00R\vestablished\x12-\n" +
 	"\x05ended\x18\x0e \x01(\v2\x15.tandem.call.v1.EndedH\x00R\x05ended\x12-\n" +
-	"\x05probe\x18\x0f \x01(\v2\x15.tandem.call.v1.ProbeH\x00R\x05probeB\x06\n" +
+	"\x05probe\x18\x0f \x01(\v2\x15.tandem.call.v1.ProbeH\x00R\x05probe\x123\n" +
+	"\areoffer\x18\x10 \x01(\v2\x17.tandem.call.v1.ReofferH\x00R\areoffer\x12=\n" +
+	"\vpush_failed\x18\x11 \x01(\v2\x1a.tandem.call.v1.PushFailedH\x00R\n" +
+	"pushFailed\x121\n" +
+	"\ain_call\x18\x12 \x01(\v2\x16.tandem.call.v1.InCallH\x00R\x06inCall\x12*\n" +
+	"\x04idle\x18\x13 \x01(\v2\x14.tandem.call.v1.IdleH\x00R\x04idleB\x06\n" +
 	"\x04body\"\x97\x01\n" +
 	"\bIncoming\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x12-\n" +
 	"\x06caller\x18\x02 \x01(\v2\x15.tandem.call.v1.PartyR\x06caller\x12\x18\n" +
 	"\adialled\x18\x03 \x01(\tR\adialled\x120\n" +
-	"\aheaders\x18\x04 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"\n" +
-	"\n" +
-	"\bAlerting\"}\n" +
+	"\aheaders\x18\x04 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"\x1c\n" +
+	"\bAlerting\x12\x10\n" +
+	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"}\n" +
 	"\bAnswered\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x12-\n" +
 	"\x06callee\x18\x02 \x01(\v2\x15.tandem.call.v1.PartyR\x06callee\x120\n" +
 	"\aheaders\x18\x03 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"\r\n" +
-	"\vEstablished\"z\n" +
+	"\vEstablished\"\x98\x01\n" +
 	"\x05Ended\x12.\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\x12\x16\n" +
 	"\x06missed\x18\x02 \x01(\bR\x06missed\x12)\n" +
-	"\x04peer\x18\x03 \x01(\v2\x15.tandem.call.v1.PartyR\x04peer\"\a\n" +
-	"\x05Probe\"7\n" +
+	"\x04peer\x18\x03 \x01(\v2\x15.tandem.call.v1.PartyR\x04peer\x12\x1c\n" +
+	"\trequested\x18\x04 \x01(\bR\trequested\"<\n" +
+	"\n" +
+	"PushFailed\x12.\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\"e\n" +
+	"\x06InCall\x12)\n" +
+	"\x04peer\x18\x01 \x01(\v2\x15.tandem.call.v1.PartyR\x04peer\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x06\n" +
+	"\x04Idle\"\a\n" +
+	"\x05Probe\"/\n" +
+	"\fCallsRequest\x12\x1f\n" +
+	"\vterminal_id\x18\x01 \x01(\tR\n" +
+	"terminalId\"f\n" +
+	"\n" +
+	"CallsReply\x12+\n" +
+	"\x05error\x18\x01 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\x12+\n" +
+	"\x05calls\x18\x02 \x03(\v2\x15.tandem.call.v1.EventR\x05calls\"7\n" +
 	"\bEventAck\x12+\n" +
 	"\x05error\x18\x01 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\"\xaf\x01\n" +
 	"\x06Signal\x12\x15\n" +
@@ -988,7 +1340,7 @@ func file_tandem_call_v1_event_proto_rawDescGZIP() []byte {
 	return file_tandem_call_v1_event_proto_rawDescData
 }
 
-var file_tandem_call_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_tandem_call_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_tandem_call_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: tandem.call.v1.Event
 	(*Incoming)(nil),              // 1: tandem.call.v1.Incoming
@@ -996,41 +1348,56 @@ var file_tandem_call_v1_event_proto_goTypes = []any{
 	(*Answered)(nil),              // 3: tandem.call.v1.Answered
 	(*Established)(nil),           // 4: tandem.call.v1.Established
 	(*Ended)(nil),                 // 5: tandem.call.v1.Ended
-	(*Probe)(nil),                 // 6: tandem.call.v1.Probe
-	(*EventAck)(nil),              // 7: tandem.call.v1.EventAck
-	(*Signal)(nil),                // 8: tandem.call.v1.Signal
-	(*Candidates)(nil),            // 9: tandem.call.v1.Candidates
-	(*Candidate)(nil),             // 10: tandem.call.v1.Candidate
-	(*Dtmf)(nil),                  // 11: tandem.call.v1.Dtmf
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Party)(nil),                 // 13: tandem.call.v1.Party
-	(*Header)(nil),                // 14: tandem.call.v1.Header
-	(Reason)(0),                   // 15: tandem.call.v1.Reason
-	(*Error)(nil),                 // 16: tandem.call.v1.Error
+	(*PushFailed)(nil),            // 6: tandem.call.v1.PushFailed
+	(*InCall)(nil),                // 7: tandem.call.v1.InCall
+	(*Idle)(nil),                  // 8: tandem.call.v1.Idle
+	(*Probe)(nil),                 // 9: tandem.call.v1.Probe
+	(*CallsRequest)(nil),          // 10: tandem.call.v1.CallsRequest
+	(*CallsReply)(nil),            // 11: tandem.call.v1.CallsReply
+	(*EventAck)(nil),              // 12: tandem.call.v1.EventAck
+	(*Signal)(nil),                // 13: tandem.call.v1.Signal
+	(*Candidates)(nil),            // 14: tandem.call.v1.Candidates
+	(*Candidate)(nil),             // 15: tandem.call.v1.Candidate
+	(*Dtmf)(nil),                  // 16: tandem.call.v1.Dtmf
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Reoffer)(nil),               // 18: tandem.call.v1.Reoffer
+	(*Party)(nil),                 // 19: tandem.call.v1.Party
+	(*Header)(nil),                // 20: tandem.call.v1.Header
+	(Reason)(0),                   // 21: tandem.call.v1.Reason
+	(*Error)(nil),                 // 22: tandem.call.v1.Error
 }
 var file_tandem_call_v1_event_proto_depIdxs = []int32{
-	12, // 0: tandem.call.v1.Event.at:type_name -> google.protobuf.Timestamp
+	17, // 0: tandem.call.v1.Event.at:type_name -> google.protobuf.Timestamp
 	1,  // 1: tandem.call.v1.Event.incoming:type_name -> tandem.call.v1.Incoming
 	2,  // 2: tandem.call.v1.Event.alerting:type_name -> tandem.call.v1.Alerting
 	3,  // 3: tandem.call.v1.Event.answered:type_name -> tandem.call.v1.Answered
 	4,  // 4: tandem.call.v1.Event.established:type_name -> tandem.call.v1.Established
 	5,  // 5: tandem.call.v1.Event.ended:type_name -> tandem.call.v1.Ended
-	6,  // 6: tandem.call.v1.Event.probe:type_name -> tandem.call.v1.Probe
-	13, // 7: tandem.call.v1.Incoming.caller:type_name -> tandem.call.v1.Party
-	14, // 8: tandem.call.v1.Incoming.headers:type_name -> tandem.call.v1.Header
-	13, // 9: tandem.call.v1.Answered.callee:type_name -> tandem.call.v1.Party
-	14, // 10: tandem.call.v1.Answered.headers:type_name -> tandem.call.v1.Header
-	15, // 11: tandem.call.v1.Ended.reason:type_name -> tandem.call.v1.Reason
-	13, // 12: tandem.call.v1.Ended.peer:type_name -> tandem.call.v1.Party
-	16, // 13: tandem.call.v1.EventAck.error:type_name -> tandem.call.v1.Error
-	9,  // 14: tandem.call.v1.Signal.candidates:type_name -> tandem.call.v1.Candidates
-	11, // 15: tandem.call.v1.Signal.dtmf:type_name -> tandem.call.v1.Dtmf
-	10, // 16: tandem.call.v1.Candidates.candidates:type_name -> tandem.call.v1.Candidate
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	9,  // 6: tandem.call.v1.Event.probe:type_name -> tandem.call.v1.Probe
+	18, // 7: tandem.call.v1.Event.reoffer:type_name -> tandem.call.v1.Reoffer
+	6,  // 8: tandem.call.v1.Event.push_failed:type_name -> tandem.call.v1.PushFailed
+	7,  // 9: tandem.call.v1.Event.in_call:type_name -> tandem.call.v1.InCall
+	8,  // 10: tandem.call.v1.Event.idle:type_name -> tandem.call.v1.Idle
+	19, // 11: tandem.call.v1.Incoming.caller:type_name -> tandem.call.v1.Party
+	20, // 12: tandem.call.v1.Incoming.headers:type_name -> tandem.call.v1.Header
+	19, // 13: tandem.call.v1.Answered.callee:type_name -> tandem.call.v1.Party
+	20, // 14: tandem.call.v1.Answered.headers:type_name -> tandem.call.v1.Header
+	21, // 15: tandem.call.v1.Ended.reason:type_name -> tandem.call.v1.Reason
+	19, // 16: tandem.call.v1.Ended.peer:type_name -> tandem.call.v1.Party
+	21, // 17: tandem.call.v1.PushFailed.reason:type_name -> tandem.call.v1.Reason
+	19, // 18: tandem.call.v1.InCall.peer:type_name -> tandem.call.v1.Party
+	17, // 19: tandem.call.v1.InCall.since:type_name -> google.protobuf.Timestamp
+	22, // 20: tandem.call.v1.CallsReply.error:type_name -> tandem.call.v1.Error
+	0,  // 21: tandem.call.v1.CallsReply.calls:type_name -> tandem.call.v1.Event
+	22, // 22: tandem.call.v1.EventAck.error:type_name -> tandem.call.v1.Error
+	14, // 23: tandem.call.v1.Signal.candidates:type_name -> tandem.call.v1.Candidates
+	16, // 24: tandem.call.v1.Signal.dtmf:type_name -> tandem.call.v1.Dtmf
+	15, // 25: tandem.call.v1.Candidates.candidates:type_name -> tandem.call.v1.Candidate
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_event_proto_init() }
@@ -1047,8 +1414,12 @@ func file_tandem_call_v1_event_proto_init() {
 		(*Event_Established)(nil),
 		(*Event_Ended)(nil),
 		(*Event_Probe)(nil),
+		(*Event_Reoffer)(nil),
+		(*Event_PushFailed)(nil),
+		(*Event_InCall)(nil),
+		(*Event_Idle)(nil),
 	}
-	file_tandem_call_v1_event_proto_msgTypes[8].OneofWrappers = []any{
+	file_tandem_call_v1_event_proto_msgTypes[13].OneofWrappers = []any{
 		(*Signal_Candidates)(nil),
 		(*Signal_Dtmf)(nil),
 	}
@@ -1058,7 +1429,7 @@ func file_tandem_call_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_event_proto_rawDesc), len(file_tandem_call_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

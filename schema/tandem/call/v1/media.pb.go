@@ -121,6 +121,7 @@ type MediaOp struct {
 	//	*MediaOp_Release
 	//	*MediaOp_Keep
 	//	*MediaOp_Report
+	//	*MediaOp_Withdraw
 	Op            isMediaOp_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -249,6 +250,15 @@ func (x *MediaOp) GetReport() *Report {
 	return nil
 }
 
+func (x *MediaOp) GetWithdraw() *Withdraw {
+	if x != nil {
+		if x, ok := x.Op.(*MediaOp_Withdraw); ok {
+			return x.Withdraw
+		}
+	}
+	return nil
+}
+
 type isMediaOp_Op interface {
 	isMediaOp_Op()
 }
@@ -293,6 +303,12 @@ type MediaOp_Report struct {
 	Report *Report `protobuf:"bytes,17,opt,name=report,proto3,oneof"`
 }
 
+type MediaOp_Withdraw struct {
+	// Takes back an offer made inside an answered call that was not answered: what
+	// was negotiated before stands.
+	Withdraw *Withdraw `protobuf:"bytes,18,opt,name=withdraw,proto3,oneof"`
+}
+
 func (*MediaOp_TakeOffer) isMediaOp_Op() {}
 
 func (*MediaOp_MakeOffer) isMediaOp_Op() {}
@@ -309,7 +325,12 @@ func (*MediaOp_Keep) isMediaOp_Op() {}
 
 func (*MediaOp_Report) isMediaOp_Op() {}
 
-// TakeOffer applies a terminal's offer.
+func (*MediaOp_Withdraw) isMediaOp_Op() {}
+
+// TakeOffer applies a terminal's offer. On a negotiated leg it is a re-offer: it
+// takes back an offer of ours that is out, and nothing changes before the
+// answer. New ICE credentials restart ICE; another fingerprint makes a new
+// transport (RFC 8842 section 5), of which MediaResult.new_transport tells.
 type TakeOffer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The offer.
@@ -364,7 +385,8 @@ func (x *TakeOffer) GetFeatures() *Features {
 	return nil
 }
 
-// MakeOffer produces an offer for a called terminal.
+// MakeOffer produces an offer for a called terminal, or, on a negotiated leg, a
+// re-offer within which the slots, mids, payload types and extension ids stay.
 type MakeOffer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The leg whose capabilities (kinds, codecs, directions) bound the offer.
@@ -511,7 +533,46 @@ func (x *MakeAnswer) GetPeerLegId() string {
 	return ""
 }
 
-// Bridge joins two legs.
+// Withdraw takes back our unanswered re-offer, named by its revision. A leg or
+// offer that is not there succeeds.
+type Withdraw struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Withdraw) Reset() {
+	*x = Withdraw{}
+	mi := &file_tandem_call_v1_media_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Withdraw) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Withdraw) ProtoMessage() {}
+
+func (x *Withdraw) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_media_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Withdraw.ProtoReflect.Descriptor instead.
+func (*Withdraw) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{6}
+}
+
+// Bridge joins two legs, in place of what either was bridged with. What a leg is
+// sent goes on as the same streams, so its terminal need not know.
 type Bridge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The other leg.
@@ -522,7 +583,7 @@ type Bridge struct {
 
 func (x *Bridge) Reset() {
 	*x = Bridge{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[6]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +595,7 @@ func (x *Bridge) String() string {
 func (*Bridge) ProtoMessage() {}
 
 func (x *Bridge) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[6]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +608,7 @@ func (x *Bridge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bridge.ProtoReflect.Descriptor instead.
 func (*Bridge) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{6}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Bridge) GetPeerLegId() string {
@@ -566,7 +627,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[7]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +639,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[7]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +652,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{7}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{8}
 }
 
 // Keep marks a leg as committed.
@@ -603,7 +664,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +676,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +689,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{8}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{9}
 }
 
 // Report asks for a leg's state.
@@ -640,7 +701,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[9]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +713,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[9]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +726,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{9}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{10}
 }
 
 // MediaReply answers a MediaCommand.
@@ -681,7 +742,7 @@ type MediaReply struct {
 
 func (x *MediaReply) Reset() {
 	*x = MediaReply{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[10]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +754,7 @@ func (x *MediaReply) String() string {
 func (*MediaReply) ProtoMessage() {}
 
 func (x *MediaReply) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[10]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +767,7 @@ func (x *MediaReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaReply.ProtoReflect.Descriptor instead.
 func (*MediaReply) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{10}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MediaReply) GetResults() []*MediaResult {
@@ -736,14 +797,23 @@ type MediaResult struct {
 	// The leg's negotiated skeleton after the operation.
 	Skeleton *Skeleton `protobuf:"bytes,4,opt,name=skeleton,proto3" json:"skeleton,omitempty"`
 	// The leg's ICE and DTLS are connected (Report).
-	Connected     bool `protobuf:"varint,5,opt,name=connected,proto3" json:"connected,omitempty"`
+	Connected bool `protobuf:"varint,5,opt,name=connected,proto3" json:"connected,omitempty"`
+	// MakeOffer on a negotiated leg: the terminal would be told nothing new, so no
+	// offer was made and the revision is not bound.
+	Unchanged bool `protobuf:"varint,6,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// TakeAnswer, MakeAnswer: the leg has a new transport that is not connected
+	// yet; MediaConnected follows for this revision.
+	NewTransport bool `protobuf:"varint,7,opt,name=new_transport,json=newTransport,proto3" json:"new_transport,omitempty"`
+	// TakeOffer, MakeAnswer, TakeAnswer on a negotiated leg: what the other leg
+	// should be offered may have changed.
+	Changed       bool `protobuf:"varint,8,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MediaResult) Reset() {
 	*x = MediaResult{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +825,7 @@ func (x *MediaResult) String() string {
 func (*MediaResult) ProtoMessage() {}
 
 func (x *MediaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[11]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +838,7 @@ func (x *MediaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MediaResult.ProtoReflect.Descriptor instead.
 func (*MediaResult) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{11}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MediaResult) GetLegId() string {
@@ -806,6 +876,27 @@ func (x *MediaResult) GetConnected() bool {
 	return false
 }
 
+func (x *MediaResult) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
+}
+
+func (x *MediaResult) GetNewTransport() bool {
+	if x != nil {
+		return x.NewTransport
+	}
+	return false
+}
+
+func (x *MediaResult) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
 // Skeleton is what a leg has negotiated: what a later description for the same
 // terminal, perhaps from another media node, must repeat.
 type Skeleton struct {
@@ -824,7 +915,7 @@ type Skeleton struct {
 
 func (x *Skeleton) Reset() {
 	*x = Skeleton{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +927,7 @@ func (x *Skeleton) String() string {
 func (*Skeleton) ProtoMessage() {}
 
 func (x *Skeleton) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[12]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +940,7 @@ func (x *Skeleton) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Skeleton.ProtoReflect.Descriptor instead.
 func (*Skeleton) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{12}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Skeleton) GetMLines() []*MLine {
@@ -905,7 +996,7 @@ type MLine struct {
 
 func (x *MLine) Reset() {
 	*x = MLine{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[13]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1008,7 @@ func (x *MLine) String() string {
 func (*MLine) ProtoMessage() {}
 
 func (x *MLine) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[13]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1021,7 @@ func (x *MLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MLine.ProtoReflect.Descriptor instead.
 func (*MLine) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{13}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MLine) GetKind() string {
@@ -1010,7 +1101,7 @@ type Codec struct {
 
 func (x *Codec) Reset() {
 	*x = Codec{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[14]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1113,7 @@ func (x *Codec) String() string {
 func (*Codec) ProtoMessage() {}
 
 func (x *Codec) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[14]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1126,7 @@ func (x *Codec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Codec.ProtoReflect.Descriptor instead.
 func (*Codec) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{14}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Codec) GetPayloadType() uint32 {
@@ -1093,7 +1184,7 @@ type Extension struct {
 
 func (x *Extension) Reset() {
 	*x = Extension{}
-	mi := &file_tandem_call_v1_media_proto_msgTypes[15]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1196,7 @@ func (x *Extension) String() string {
 func (*Extension) ProtoMessage() {}
 
 func (x *Extension) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_media_proto_msgTypes[15]
+	mi := &file_tandem_call_v1_media_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1209,7 @@ func (x *Extension) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Extension.ProtoReflect.Descriptor instead.
 func (*Extension) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{15}
+	return file_tandem_call_v1_media_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Extension) GetId() uint32 {
@@ -1144,7 +1235,7 @@ const file_tandem_call_v1_media_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12)\n" +
-	"\x03ops\x18\x04 \x03(\v2\x17.tandem.call.v1.MediaOpR\x03ops\"\xfd\x03\n" +
+	"\x03ops\x18\x04 \x03(\v2\x17.tandem.call.v1.MediaOpR\x03ops\"\xb5\x04\n" +
 	"\aMediaOp\x12\x15\n" +
 	"\x06leg_id\x18\x01 \x01(\tR\x05legId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\rR\brevision\x12:\n" +
@@ -1160,7 +1251,8 @@ const file_tandem_call_v1_media_proto_rawDesc = "" +
 	"\x06bridge\x18\x0e \x01(\v2\x16.tandem.call.v1.BridgeH\x00R\x06bridge\x123\n" +
 	"\arelease\x18\x0f \x01(\v2\x17.tandem.call.v1.ReleaseH\x00R\arelease\x12*\n" +
 	"\x04keep\x18\x10 \x01(\v2\x14.tandem.call.v1.KeepH\x00R\x04keep\x120\n" +
-	"\x06report\x18\x11 \x01(\v2\x16.tandem.call.v1.ReportH\x00R\x06reportB\x04\n" +
+	"\x06report\x18\x11 \x01(\v2\x16.tandem.call.v1.ReportH\x00R\x06report\x126\n" +
+	"\bwithdraw\x18\x12 \x01(\v2\x18.tandem.call.v1.WithdrawH\x00R\bwithdrawB\x04\n" +
 	"\x02op\"S\n" +
 	"\tTakeOffer\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x124\n" +
@@ -1173,7 +1265,9 @@ const file_tandem_call_v1_media_proto_rawDesc = "" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\",\n" +
 	"\n" +
 	"MakeAnswer\x12\x1e\n" +
-	"\vpeer_leg_id\x18\x01 \x01(\tR\tpeerLegId\"(\n" +
+	"\vpeer_leg_id\x18\x01 \x01(\tR\tpeerLegId\"\n" +
+	"\n" +
+	"\bWithdraw\"(\n" +
 	"\x06Bridge\x12\x1e\n" +
 	"\vpeer_leg_id\x18\x01 \x01(\tR\tpeerLegId\"\t\n" +
 	"\aRelease\"\x06\n" +
@@ -1182,13 +1276,16 @@ const file_tandem_call_v1_media_proto_rawDesc = "" +
 	"\n" +
 	"MediaReply\x125\n" +
 	"\aresults\x18\x01 \x03(\v2\x1b.tandem.call.v1.MediaResultR\aresults\x12+\n" +
-	"\x05error\x18\x02 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\"\xb7\x01\n" +
+	"\x05error\x18\x02 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\"\x94\x02\n" +
 	"\vMediaResult\x12\x15\n" +
 	"\x06leg_id\x18\x01 \x01(\tR\x05legId\x12+\n" +
 	"\x05error\x18\x02 \x01(\v2\x15.tandem.call.v1.ErrorR\x05error\x12\x10\n" +
 	"\x03sdp\x18\x03 \x01(\tR\x03sdp\x124\n" +
 	"\bskeleton\x18\x04 \x01(\v2\x18.tandem.call.v1.SkeletonR\bskeleton\x12\x1c\n" +
-	"\tconnected\x18\x05 \x01(\bR\tconnected\"\x9b\x01\n" +
+	"\tconnected\x18\x05 \x01(\bR\tconnected\x12\x1c\n" +
+	"\tunchanged\x18\x06 \x01(\bR\tunchanged\x12#\n" +
+	"\rnew_transport\x18\a \x01(\bR\fnewTransport\x12\x18\n" +
+	"\achanged\x18\b \x01(\bR\achanged\"\x9b\x01\n" +
 	"\bSkeleton\x12.\n" +
 	"\am_lines\x18\x01 \x03(\v2\x15.tandem.call.v1.MLineR\x06mLines\x12\x1b\n" +
 	"\tdtls_role\x18\x02 \x01(\tR\bdtlsRole\x12\x1b\n" +
@@ -1229,7 +1326,7 @@ func file_tandem_call_v1_media_proto_rawDescGZIP() []byte {
 	return file_tandem_call_v1_media_proto_rawDescData
 }
 
-var file_tandem_call_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_tandem_call_v1_media_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_tandem_call_v1_media_proto_goTypes = []any{
 	(*MediaCommand)(nil), // 0: tandem.call.v1.MediaCommand
 	(*MediaOp)(nil),      // 1: tandem.call.v1.MediaOp
@@ -1237,18 +1334,19 @@ var file_tandem_call_v1_media_proto_goTypes = []any{
 	(*MakeOffer)(nil),    // 3: tandem.call.v1.MakeOffer
 	(*TakeAnswer)(nil),   // 4: tandem.call.v1.TakeAnswer
 	(*MakeAnswer)(nil),   // 5: tandem.call.v1.MakeAnswer
-	(*Bridge)(nil),       // 6: tandem.call.v1.Bridge
-	(*Release)(nil),      // 7: tandem.call.v1.Release
-	(*Keep)(nil),         // 8: tandem.call.v1.Keep
-	(*Report)(nil),       // 9: tandem.call.v1.Report
-	(*MediaReply)(nil),   // 10: tandem.call.v1.MediaReply
-	(*MediaResult)(nil),  // 11: tandem.call.v1.MediaResult
-	(*Skeleton)(nil),     // 12: tandem.call.v1.Skeleton
-	(*MLine)(nil),        // 13: tandem.call.v1.MLine
-	(*Codec)(nil),        // 14: tandem.call.v1.Codec
-	(*Extension)(nil),    // 15: tandem.call.v1.Extension
-	(*Features)(nil),     // 16: tandem.call.v1.Features
-	(*Error)(nil),        // 17: tandem.call.v1.Error
+	(*Withdraw)(nil),     // 6: tandem.call.v1.Withdraw
+	(*Bridge)(nil),       // 7: tandem.call.v1.Bridge
+	(*Release)(nil),      // 8: tandem.call.v1.Release
+	(*Keep)(nil),         // 9: tandem.call.v1.Keep
+	(*Report)(nil),       // 10: tandem.call.v1.Report
+	(*MediaReply)(nil),   // 11: tandem.call.v1.MediaReply
+	(*MediaResult)(nil),  // 12: tandem.call.v1.MediaResult
+	(*Skeleton)(nil),     // 13: tandem.call.v1.Skeleton
+	(*MLine)(nil),        // 14: tandem.call.v1.MLine
+	(*Codec)(nil),        // 15: tandem.call.v1.Codec
+	(*Extension)(nil),    // 16: tandem.call.v1.Extension
+	(*Features)(nil),     // 17: tandem.call.v1.Features
+	(*Error)(nil),        // 18: tandem.call.v1.Error
 }
 var file_tandem_call_v1_media_proto_depIdxs = []int32{
 	1,  // 0: tandem.call.v1.MediaCommand.ops:type_name -> tandem.call.v1.MediaOp
@@ -1256,24 +1354,25 @@ var file_tandem_call_v1_media_proto_depIdxs = []int32{
 	3,  // 2: tandem.call.v1.MediaOp.make_offer:type_name -> tandem.call.v1.MakeOffer
 	4,  // 3: tandem.call.v1.MediaOp.take_answer:type_name -> tandem.call.v1.TakeAnswer
 	5,  // 4: tandem.call.v1.MediaOp.make_answer:type_name -> tandem.call.v1.MakeAnswer
-	6,  // 5: tandem.call.v1.MediaOp.bridge:type_name -> tandem.call.v1.Bridge
-	7,  // 6: tandem.call.v1.MediaOp.release:type_name -> tandem.call.v1.Release
-	8,  // 7: tandem.call.v1.MediaOp.keep:type_name -> tandem.call.v1.Keep
-	9,  // 8: tandem.call.v1.MediaOp.report:type_name -> tandem.call.v1.Report
-	16, // 9: tandem.call.v1.TakeOffer.features:type_name -> tandem.call.v1.Features
-	16, // 10: tandem.call.v1.MakeOffer.features:type_name -> tandem.call.v1.Features
-	11, // 11: tandem.call.v1.MediaReply.results:type_name -> tandem.call.v1.MediaResult
-	17, // 12: tandem.call.v1.MediaReply.error:type_name -> tandem.call.v1.Error
-	17, // 13: tandem.call.v1.MediaResult.error:type_name -> tandem.call.v1.Error
-	12, // 14: tandem.call.v1.MediaResult.skeleton:type_name -> tandem.call.v1.Skeleton
-	13, // 15: tandem.call.v1.Skeleton.m_lines:type_name -> tandem.call.v1.MLine
-	14, // 16: tandem.call.v1.MLine.codecs:type_name -> tandem.call.v1.Codec
-	15, // 17: tandem.call.v1.MLine.extensions:type_name -> tandem.call.v1.Extension
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	7,  // 5: tandem.call.v1.MediaOp.bridge:type_name -> tandem.call.v1.Bridge
+	8,  // 6: tandem.call.v1.MediaOp.release:type_name -> tandem.call.v1.Release
+	9,  // 7: tandem.call.v1.MediaOp.keep:type_name -> tandem.call.v1.Keep
+	10, // 8: tandem.call.v1.MediaOp.report:type_name -> tandem.call.v1.Report
+	6,  // 9: tandem.call.v1.MediaOp.withdraw:type_name -> tandem.call.v1.Withdraw
+	17, // 10: tandem.call.v1.TakeOffer.features:type_name -> tandem.call.v1.Features
+	17, // 11: tandem.call.v1.MakeOffer.features:type_name -> tandem.call.v1.Features
+	12, // 12: tandem.call.v1.MediaReply.results:type_name -> tandem.call.v1.MediaResult
+	18, // 13: tandem.call.v1.MediaReply.error:type_name -> tandem.call.v1.Error
+	18, // 14: tandem.call.v1.MediaResult.error:type_name -> tandem.call.v1.Error
+	13, // 15: tandem.call.v1.MediaResult.skeleton:type_name -> tandem.call.v1.Skeleton
+	14, // 16: tandem.call.v1.Skeleton.m_lines:type_name -> tandem.call.v1.MLine
+	15, // 17: tandem.call.v1.MLine.codecs:type_name -> tandem.call.v1.Codec
+	16, // 18: tandem.call.v1.MLine.extensions:type_name -> tandem.call.v1.Extension
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_media_proto_init() }
@@ -1291,6 +1390,7 @@ func file_tandem_call_v1_media_proto_init() {
 		(*MediaOp_Release)(nil),
 		(*MediaOp_Keep)(nil),
 		(*MediaOp_Report)(nil),
+		(*MediaOp_Withdraw)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1298,7 +1398,7 @@ func file_tandem_call_v1_media_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_media_proto_rawDesc), len(file_tandem_call_v1_media_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -190,8 +190,11 @@ type CallRecord struct {
 	EndedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	// The losing call whose caller's leg this call took over, if any.
 	HandedOverFrom string `protobuf:"bytes,22,opt,name=handed_over_from,json=handedOverFrom,proto3" json:"handed_over_from,omitempty"`
-	// The best reason so far that a called terminal gave for not answering.
-	Refusal       Reason `protobuf:"varint,23,opt,name=refusal,proto3,enum=tandem.call.v1.Reason" json:"refusal,omitempty"`
+	// The best reason so far that a called terminal gave for not answering; in an
+	// answered call, a terminal that a push rings.
+	Refusal Reason `protobuf:"varint,23,opt,name=refusal,proto3,enum=tandem.call.v1.Reason" json:"refusal,omitempty"`
+	// The leg whose push is under way; empty if none is.
+	PushLegId     string `protobuf:"bytes,24,opt,name=push_leg_id,json=pushLegId,proto3" json:"push_leg_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +390,13 @@ func (x *CallRecord) GetRefusal() Reason {
 	return Reason_REASON_UNSPECIFIED
 }
 
+func (x *CallRecord) GetPushLegId() string {
+	if x != nil {
+		return x.PushLegId
+	}
+	return ""
+}
+
 // Leg is one terminal's part in a call.
 type Leg struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -419,7 +429,18 @@ type Leg struct {
 	// When it was made.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it ended.
-	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	EndedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	// The revision that made its present transport.
+	TransportRevision uint32 `protobuf:"varint,16,opt,name=transport_revision,json=transportRevision,proto3" json:"transport_revision,omitempty"`
+	// The revision of the re-offer that the terminal has not answered; 0 if none.
+	OfferOut uint32 `protobuf:"varint,17,opt,name=offer_out,json=offerOut,proto3" json:"offer_out,omitempty"`
+	// It is to be offered anew as soon as nothing is under way.
+	OfferDue bool `protobuf:"varint,18,opt,name=offer_due,json=offerDue,proto3" json:"offer_due,omitempty"`
+	// How many re-offers the last change has led to on the way here; bounded, so
+	// that two terminals cannot keep each other changing.
+	OfferHops uint32 `protobuf:"varint,19,opt,name=offer_hops,json=offerHops,proto3" json:"offer_hops,omitempty"`
+	// The terminal gave its description before it answered (early media).
+	Early         bool `protobuf:"varint,20,opt,name=early,proto3" json:"early,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -557,6 +578,41 @@ func (x *Leg) GetEndedAt() *timestamppb.Timestamp {
 		return x.EndedAt
 	}
 	return nil
+}
+
+func (x *Leg) GetTransportRevision() uint32 {
+	if x != nil {
+		return x.TransportRevision
+	}
+	return 0
+}
+
+func (x *Leg) GetOfferOut() uint32 {
+	if x != nil {
+		return x.OfferOut
+	}
+	return 0
+}
+
+func (x *Leg) GetOfferDue() bool {
+	if x != nil {
+		return x.OfferDue
+	}
+	return false
+}
+
+func (x *Leg) GetOfferHops() uint32 {
+	if x != nil {
+		return x.OfferHops
+	}
+	return 0
+}
+
+func (x *Leg) GetEarly() bool {
+	if x != nil {
+		return x.Early
+	}
+	return false
 }
 
 // Deadline is a point in time at which the owner sends itself DeadlinePassed.
@@ -886,7 +942,7 @@ var File_tandem_call_v1_record_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1btandem/call/v1/record.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/event.proto\x1a\x1atandem/call/v1/media.proto\"\x93\b\n" +
+	"\x1btandem/call/v1/record.proto\x12\x0etandem.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ctandem/call/v1/command.proto\x1a\x1btandem/call/v1/common.proto\x1a\x1atandem/call/v1/event.proto\x1a\x1atandem/call/v1/media.proto\"\xb3\b\n" +
 	"\n" +
 	"CallRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12/\n" +
@@ -915,7 +971,8 @@ const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\x0eestablished_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\restablishedAt\x125\n" +
 	"\bended_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12(\n" +
 	"\x10handed_over_from\x18\x16 \x01(\tR\x0ehandedOverFrom\x120\n" +
-	"\arefusal\x18\x17 \x01(\x0e2\x16.tandem.call.v1.ReasonR\arefusal\"\xc6\x04\n" +
+	"\arefusal\x18\x17 \x01(\x0e2\x16.tandem.call.v1.ReasonR\arefusal\x12\x1e\n" +
+	"\vpush_leg_id\x18\x18 \x01(\tR\tpushLegId\"\xe4\x05\n" +
 	"\x03Leg\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\rR\aordinal\x12(\n" +
@@ -934,7 +991,13 @@ const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\x06reason\x18\r \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\x129\n" +
 	"\n" +
 	"created_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x125\n" +
-	"\bended_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\"\x7f\n" +
+	"\bended_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12-\n" +
+	"\x12transport_revision\x18\x10 \x01(\rR\x11transportRevision\x12\x1b\n" +
+	"\toffer_out\x18\x11 \x01(\rR\bofferOut\x12\x1b\n" +
+	"\toffer_due\x18\x12 \x01(\bR\bofferDue\x12\x1d\n" +
+	"\n" +
+	"offer_hops\x18\x13 \x01(\rR\tofferHops\x12\x14\n" +
+	"\x05early\x18\x14 \x01(\bR\x05early\"\x7f\n" +
 	"\bDeadline\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.tandem.call.v1.DeadlineKindR\x04kind\x12\x15\n" +
 	"\x06leg_id\x18\x02 \x01(\tR\x05legId\x12*\n" +
