@@ -146,7 +146,7 @@ func (p *peer) receive(kind websocket.MessageType, text []byte) bool {
 	case errors.As(err, &wrong):
 		return p.in.pushWait(failure{wrong.transaction, wrong.text}, len(wrong.text))
 	}
-	if _, ok := fr.body.(*ping); ok {
+	if _, ok := fr.body.(ping); ok {
 		// A ping asks whether the connection lives, not how long requests take:
 		// it does not wait for those before it.
 		p.send(ack{fr.transaction})

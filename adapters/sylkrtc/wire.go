@@ -57,7 +57,7 @@ type candidate struct {
 type frame struct {
 	transaction string
 	name        string // "session-create"
-	body        any    // a pointer to one of the types above
+	body        request
 }
 
 // Messages the server sends. The two versions of the protocol write the same

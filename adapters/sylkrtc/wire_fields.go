@@ -125,7 +125,7 @@ func (f *fields) headers(name string) []header {
 	return out
 }
 
-func parseAccountAdd(f *fields) any {
+func parseAccountAdd(f *fields) request {
 	r := &accountAdd{
 		account:     f.aor("account"),
 		password:    f.text("password"),
@@ -152,18 +152,18 @@ func parseAccountAdd(f *fields) any {
 	return r
 }
 
-func parseSessionCreate(f *fields) any {
+func parseSessionCreate(f *fields) request {
 	return &sessionCreate{
 		session: f.id("session"), account: f.aor("account"), uri: f.text("uri"), sdp: f.sdp("sdp"),
 		headers: f.headers("headers"),
 	}
 }
 
-func parseSessionAnswer(f *fields) any {
+func parseSessionAnswer(f *fields) request {
 	return &sessionAnswer{session: f.id("session"), sdp: f.sdp("sdp"), headers: f.headers("headers")}
 }
 
-func parseSessionTrickle(f *fields) any {
+func parseSessionTrickle(f *fields) request {
 	r := &sessionTrickle{session: f.id("session")}
 	raw, there := f.m["candidates"]
 	if !there {
@@ -192,7 +192,7 @@ func parseSessionTrickle(f *fields) any {
 
 // parseSessionDTMF takes "digit" for one or more: clients from 1.8 on send all
 // that was dialled at once.
-func parseSessionDTMF(f *fields) any {
+func parseSessionDTMF(f *fields) request {
 	r := &sessionDTMF{session: f.id("session"), digits: f.text("digit")}
 	if f.wrong == "" && (r.digits == "" || len(r.digits) > maxDigits || strings.Trim(r.digits, "0123456789*#ABCDabcd") != "") {
 		f.invalid("digit")
