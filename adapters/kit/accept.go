@@ -17,15 +17,24 @@ import (
 func (h *host) Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack) {
 	began := time.Now()
 	what := commandName(c)
-	l, err := h.hold(c, ref)
-	if err != nil {
-		h.answer(c, ack, nil, err)
-		h.rec.Command(what, outcomeOf(err), time.Since(began))
-		return
-	}
-	reply, unknown, err := h.send(ctx, c, h.limits.AcceptRetryFor)
-	if err == nil {
-		err = schema.FromProto(reply.GetError())
+	var l *leg
+	var reply *callv1.Reply
+	var unknown bool
+	var err error
+	for again := false; ; again = true {
+		if l, err = h.hold(c, ref); err != nil {
+			h.answer(c, ack, nil, err)
+			h.rec.Command(what, outcomeOf(err), time.Since(began))
+			return
+		}
+		if reply, unknown, err = h.send(ctx, c, h.limits.AcceptRetryFor); err == nil {
+			err = schema.FromProto(reply.GetError())
+		}
+		if again || !taken(c, reply) {
+			break
+		}
+		h.release(l, c, outcome{reply: reply, err: err})
+		c.Id, c.LegId = "", ""
 	}
 	h.learn(l, c, reply, err)
 	var ok bool
@@ -82,10 +91,10 @@ func (h *host) hold(c *callv1.Command, ref Ref) (*leg, error) {
 		h.rec.Legs(len(h.legs.live))
 	}
 	l.holds++
-	if offer := c.GetOffer(); offer != nil {
+	if t := starts(c); t != nil {
 		l.offers++
-		h.legs.bind(l, offer.GetTerminal().GetId())
-		l.ref = offer.GetRef()
+		h.legs.bind(l, t.GetId())
+		l.ref = refOf(c)
 	}
 	c.CallId = l.call
 	return l, nil
@@ -93,7 +102,7 @@ func (h *host) hold(c *callv1.Command, ref Ref) (*leg, error) {
 
 // admit refuses what must not or cannot go to an owner. h.mu is held.
 func (h *host) admit(c *callv1.Command) error {
-	offer := c.GetOffer() != nil
+	offer := starts(c) != nil
 	l := h.legs.live[c.GetLegId()]
 	tomb, _ := h.legs.tombs.get(c.GetLegId())
 	switch {
@@ -107,7 +116,7 @@ func (h *host) admit(c *callv1.Command) error {
 		return schema.Errorf(callv1.Code_CODE_RETRY, "this node is about to end")
 	case offer && (tomb.over || l != nil && l.over):
 		return schema.Errorf(callv1.Code_CODE_ENDED, "a call of that name has ended")
-	case offer && l != nil && l.terminal != c.GetOffer().GetTerminal().GetId() && h.attachedLocked(l.terminal):
+	case offer && l != nil && l.terminal != starts(c).GetId() && h.attachedLocked(l.terminal):
 		// Another terminal of the subscriber has a call of that name: it keeps it.
 		return schema.Errorf(callv1.Code_CODE_CONFLICT, "another terminal has a call of that name")
 	case offer && l == nil && len(h.legs.live) >= h.limits.MaxLegs:
@@ -122,23 +131,23 @@ func (h *host) attachedLocked(id string) bool {
 	return t != nil && !t.detached
 }
 
-// fillTerminal completes an offer's terminal out of what was attached.
+// fillTerminal completes the terminal of an offer or pull out of what was attached.
 func (h *host) fillTerminal(c *callv1.Command) error {
-	offer := c.GetOffer()
-	if offer == nil {
+	of := terminalOf(c)
+	if of == nil {
 		return nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.terminals[offer.GetTerminal().GetId()]
+	t := h.terminals[(*of).GetId()]
 	if t == nil || t.detached || t.info.GetSubscriber() != c.GetPrincipal() {
-		return schema.Errorf(callv1.Code_CODE_GONE, "the offer's terminal is not attached here")
+		return schema.Errorf(callv1.Code_CODE_GONE, "the terminal is not attached here")
 	}
-	refined := offer.GetTerminal().GetFeatures()
-	offer.Terminal = t.info // never changed, only replaced
+	refined := (*of).GetFeatures()
+	*of = t.info // never changed, only replaced
 	if refined != nil {
-		offer.Terminal = proto.CloneOf(t.info)
-		offer.Terminal.Features = refined
+		*of = proto.CloneOf(t.info)
+		(*of).Features = refined
 	}
 	return nil
 }
@@ -162,14 +171,20 @@ func (h *host) complete(c *callv1.Command, ref Ref) error {
 			ref.ID = schema.NewID()
 		}
 		var ours bool
-		if legID, ours = h.Resolve(c.GetPrincipal(), ref); ours {
+		if legID, ours = h.Resolve(c.GetPrincipal(), Ref{Scope: ref.Scope, ID: ref.ID}); ours {
 			return errNoSuchLeg
 		}
 		made = true
 		if b.Offer.Ref == "" {
 			b.Offer.Ref = ref.ID
 		}
-	case *callv1.Command_Ringing, *callv1.Command_Answer, *callv1.Command_HangUp:
+	case *callv1.Command_Pull:
+		var err error
+		if legID, err = h.completePull(c, ref); err != nil {
+			return err
+		}
+	case *callv1.Command_Ringing, *callv1.Command_Answer, *callv1.Command_HangUp,
+		*callv1.Command_Reoffer, *callv1.Command_RefuseReoffer, *callv1.Command_Push:
 	default:
 		return schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "not a terminal's command")
 	}
@@ -215,6 +230,10 @@ func (h *host) learn(l *leg, c *callv1.Command, r *callv1.Reply, err error) {
 		l.call = r.GetCallId()
 	}
 	h.learnMedia(l, r.GetMediaNode())
+	if s := r.GetLegState(); s == callv1.LegState_LEG_STATE_ANSWERED || s == callv1.LegState_LEG_STATE_ESTABLISHED {
+		l.talking = true
+		h.joined(l.terminal, l.call)
+	}
 }
 
 // outcome is what became of an Accept.
@@ -230,30 +249,35 @@ func (h *host) release(l *leg, c *callv1.Command, o outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.holds--
-	isOffer, code := c.GetOffer() != nil, schema.CodeOf(o.err)
-	if isOffer {
+	isFirst, code := starts(c) != nil, schema.CodeOf(o.err)
+	if isFirst {
 		l.offers--
 	}
+	doubtful := o.unknown || c.GetHangUp() != nil && code == callv1.Code_CODE_RETRY
+	undo := undoing(l, c)
 	ended := o.reply.GetLegState() == callv1.LegState_LEG_STATE_ENDED
 	switch {
-	case o.unknown, c.GetHangUp() != nil && code == callv1.Code_CODE_RETRY:
+	case doubtful && undo != nil:
 		// The terminal was told to try again, and nobody knows what there is to
 		// try. So there shall be nothing.
-		h.log.Warn("outcome of a command unknown: hanging up", "call", l.call, "leg", l.id,
+		h.log.Warn("outcome of a command unknown: giving the leg up", "call", l.call, "leg", l.id,
 			"command", commandName(c), "error", o.err)
-		l.over = l.over || isOffer
-		h.giveUp(l, hangUp(c.GetHangUp().GetReason()))
+		l.over = l.over || isFirst
+		h.giveUp(l, undo)
 		h.tellEnded(l, callv1.Reason_REASON_INTERNAL)
+	case doubtful:
+		h.log.Warn("outcome of a command unknown", "call", l.call, "leg", l.id,
+			"command", commandName(c), "error", o.err)
 	case o.panicked && o.err == nil && !ended:
 		l.over = true
 		h.giveUp(l, legFailed(callv1.Reason_REASON_INTERNAL, "adapter panicked"))
-	case o.err == nil && ended && c.GetRinging() != nil:
+	case o.err == nil && ended && !ends(c):
 		// It crossed the end: the terminal learns that from the owner's event.
-	case o.err == nil && ended, isOffer && ended && !l.committed:
+	case o.err == nil && ended, isFirst && ended && !l.committed:
 		l.over = true
-	case ended && !isOffer:
+	case ended && !isFirst:
 		h.tellEnded(l, o.reply.GetReason())
-	case code == callv1.Code_CODE_NOT_FOUND && l.committed && !isOffer && len(l.queue) == 0:
+	case code == callv1.Code_CODE_NOT_FOUND && l.committed && !isFirst && c.GetPush() == nil && len(l.queue) == 0:
 		l.givenUp = true
 	}
 	if t := h.terminals[l.terminal]; l.committed && !l.over && l.terminal != "" && (t == nil || t.detached) {
@@ -262,6 +286,26 @@ func (h *host) release(l *leg, c *callv1.Command, o outcome) {
 	}
 	h.pump(l)
 	h.settle(l)
+}
+
+// undoing is what a leg is given up with when nobody knows whether a command for it
+// was carried out; nil if the call can go on: the terminal may ask again, and what
+// was offered and not answered is withdrawn by the owner.
+func undoing(l *leg, c *callv1.Command) *callv1.Command {
+	switch {
+	case c.GetPull() != nil:
+		// If it was carried out, the call is to wait for its subscriber, who may pull
+		// it again, and not to end.
+		return legFailed(callv1.Reason_REASON_TERMINAL_LOST, "outcome of a pull unknown")
+	case c.GetReoffer() != nil, c.GetRefuseReoffer() != nil, c.GetPush() != nil, c.GetAnswer() != nil && l.talking:
+		return nil
+	}
+	return hangUp(c.GetHangUp().GetReason())
+}
+
+// ends reports whether a command whose leg is over thereby has told its terminal so.
+func ends(c *callv1.Command) bool {
+	return c.GetHangUp() != nil || c.GetAnswer() != nil || starts(c) != nil
 }
 
 // tellEnded makes an Ended event for a leg that is over without its terminal

@@ -3,6 +3,7 @@ package kit
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
@@ -86,6 +87,12 @@ func (h *host) Wake(ctx context.Context, w *callv1.Wake) error {
 
 // Calls implements Host.
 func (h *host) Calls(ctx context.Context, terminalID string) ([]*callv1.Event, error) {
+	h.mu.Lock()
+	here := h.attachedLocked(terminalID)
+	h.mu.Unlock()
+	if !here {
+		return nil, errNotAttached
+	}
 	ctx, cancel := bus.WithTimeout(ctx, h.limits.AskTimeout)
 	defer cancel()
 	r, err := h.env.Bus.Calls(ctx, &callv1.CallsRequest{TerminalId: terminalID})
@@ -96,5 +103,5 @@ func (h *host) Calls(ctx context.Context, terminalID string) ([]*callv1.Event, e
 	case err != nil:
 		return nil, err
 	}
-	return r.GetCalls(), nil
+	return h.showing(terminalID, slices.Clone(r.GetCalls()))
 }

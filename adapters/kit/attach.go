@@ -18,6 +18,7 @@ type terminal struct {
 	info     *callv1.Terminal // guarded by host.mu; never changed, only replaced
 	detached bool             // guarded by host.mu
 	why      DetachReason
+	marks    marks // guarded by host.mu
 }
 
 // Attach implements Host.
@@ -58,7 +59,7 @@ func (h *host) register(t *callv1.Terminal) (a *terminal, before *callv1.Termina
 	defer h.mu.Unlock()
 	if a := h.terminals[t.GetId()]; a != nil {
 		if a.detached || a.info.GetSubscriber() != t.GetSubscriber() {
-			return nil, nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such terminal here")
+			return nil, nil, errNotAttached
 		}
 		before, a.info = a.info, t
 		return a, before, nil
@@ -127,6 +128,7 @@ func (h *host) detach(a *terminal, why DetachReason) {
 	a.detached, a.why = true, why
 	h.log.Info("terminal detached", "terminal", a.info.GetId(), "subscriber", a.info.GetSubscriber(),
 		"signed_out", why == SignedOut)
+	h.flushStatuses(a)
 	var going []<-chan struct{}
 	for l := range h.legs.byTerminal[a.info.GetId()] {
 		h.flush(l, notHere)

@@ -53,12 +53,15 @@ func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck), lend b
 	t := h.terminals[e.GetTerminalId()]
 	here := t != nil && !t.detached && !h.closed &&
 		(e.GetSubscriber() == "" || e.GetSubscriber() == t.info.GetSubscriber())
-	if e.GetProbe() != nil {
-		if !here {
-			return notHere, "gone"
-		}
+	switch {
+	case e.GetProbe() == nil && !schema.IsStatus(e):
+	case !here:
+		return notHere, "gone"
+	case e.GetProbe() != nil:
 		h.takeOn(e, t)
 		return delivered, "delivered"
+	default:
+		return h.takeStatus(t, e, respond)
 	}
 	l := h.legs.live[e.GetLegId()]
 	if l == nil {
@@ -97,6 +100,7 @@ func (h *host) takeEvent(e *callv1.Event, respond func(*callv1.EventAck), lend b
 	l.committed = true // or there would be no event
 	h.legs.bind(l, e.GetTerminalId())
 	l.subscriber, l.call, l.ref = t.info.GetSubscriber(), e.GetCallId(), e.GetRef()
+	l.talking = l.talking || e.GetAnswered() != nil || e.GetEstablished() != nil || e.GetReoffer() != nil
 	h.learnMedia(l, e.GetMediaNode())
 	h.enqueue(l, &delivery{e: e, came: time.Now(), waiters: []func(*callv1.EventAck){respond}}, lend)
 	return nil, ""
@@ -161,7 +165,7 @@ func (h *host) deliverAll(l *leg) {
 		}
 		d := l.queue[0]
 		l.current = d
-		skip := d.e.GetNumber() <= l.last || l.over || d.e.GetAlerting() != nil && l.alerted
+		skip := d.e.GetNumber() <= l.last || l.over || d.e.GetAlerting() != nil && alertedBy(d.e) <= l.alerted
 		h.mu.Unlock()
 
 		var err error
@@ -191,7 +195,7 @@ func (h *host) delivered(l *leg, d *delivery, skip bool, err error) {
 		l.last = max(l.last, d.e.GetNumber())
 	case err == nil:
 		l.last = d.e.GetNumber()
-		l.alerted = l.alerted || d.e.GetAlerting() != nil
+		l.alerted = max(l.alerted, alertedBy(d.e))
 		if d.e.GetEnded() != nil {
 			h.legs.bury(l, true)
 			rest, restAck, l.queue = l.queue, delivered, nil
@@ -215,16 +219,11 @@ func (h *host) delivered(l *leg, d *delivery, skip bool, err error) {
 		}
 	}
 	h.rec.Legs(len(h.legs.live))
-	waiters := d.waiters
 	h.mu.Unlock()
 
-	for _, respond := range waiters {
-		respond(ack)
-	}
+	d.answer(ack)
 	for _, r := range rest {
-		for _, respond := range r.waiters {
-			respond(restAck)
-		}
+		r.answer(restAck)
 	}
 	h.rec.Event(eventName(d.e), outcome, time.Since(d.came))
 }

@@ -131,9 +131,7 @@ func (h *host) flush(l *leg, ack *callv1.EventAck) {
 			keep = append(keep, d)
 			continue
 		}
-		for _, respond := range d.waiters {
-			respond(ack)
-		}
+		d.answer(ack)
 	}
 	l.queue = keep
 }

@@ -114,15 +114,6 @@ func (h *host) waitIdle(timeout time.Duration) bool {
 	}
 }
 
-// Resolve implements Host.
-func (h *host) Resolve(subscriber string, ref Ref) (legID string, ours bool) {
-	if call, n, ok := schema.SplitLegID(ref.ID); ok && h.env.Key.Ours(ref.ID) {
-		// A call's own id means, from a terminal, its calling leg.
-		return schema.LegID(call, max(n, 1)), true
-	}
-	return schema.LegID(h.env.Key.CallID(subscriber, ref.Scope, ref.ID), 1), false
-}
-
 // Store implements Host.
 func (h *host) Store() Store { return h.store }
 

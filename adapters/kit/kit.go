@@ -44,6 +44,13 @@ type Adapter interface {
 	// and never on another peer. After a crash the same (leg, number) may come
 	// again.
 	//
+	// InCall and Idle (schema.IsStatus) come to terminals whose features say
+	// shows_calls. Their leg id is a call's; they come in order per terminal, at
+	// most one at a time, also beside that terminal's legs' events, and never while
+	// the terminal has a leg in that call whose Ended was not delivered. An Idle
+	// comes only after an InCall of the same call, here or from Host.Calls, that
+	// the terminal has not pulled or answered since; it gets neither a second time.
+	//
 	// An error with CODE_RETRY makes the host's caller try again; CODE_GONE says
 	// the terminal is no longer here; any other code is permanent, and the host
 	// gives the leg up with the reason that ReasonFor(code) says. An event type
@@ -105,9 +112,13 @@ type Host interface {
 	// Commands of one leg are carried out in the order of the calls, if each is
 	// called after the one before has returned.
 	// A Pull names the call by ref: the call's id (as an InCall event has it) or
-	// the id of any leg of it. The host gives it a leg of its own and, without a
-	// Ref in it, makes the terminal's text for the call that ref; the reply has
-	// the leg id and the answer. The answer to a Reoffer is in its reply too.
+	// the id of any leg of it; any other name is CODE_NOT_FOUND. The host gives it
+	// a leg of its own and, without a Ref in it, makes the terminal's text for the
+	// call that ref; the reply has the leg id and the answer. Its terminal is as an
+	// Offer's. If its outcome stays unknown, the call waits for its subscriber as
+	// one whose terminal was lost does. The answer to a Reoffer is in its reply
+	// too. A Reoffer, a RefuseReoffer, a Push or an Answer in an answered call whose
+	// outcome stays unknown gets CODE_RETRY and leaves the call as it is.
 	Accept(ctx context.Context, c *callv1.Command, ref Ref, ack Ack)
 
 	// Signal sends candidates or DTMF of a leg. It is not journaled and does not
@@ -116,15 +127,19 @@ type Host interface {
 
 	// Resolve gives the leg id that a terminal's reference names: the leg itself
 	// if ref is one of this cluster's leg ids, else the calling leg of the call
-	// that (subscriber, scope, ref) names. ours tells the two apart. A leg id is
-	// a name, not a capability: the call's owner checks whose it is.
+	// that (subscriber, scope, ref) names. ours tells the two apart. A call's own
+	// id names the leg that the terminal of the ref, or without one the subscriber
+	// by a Pull, has in that call here; if there is none, its calling leg. The name
+	// that a terminal pulled a call under comes before all of these. A leg id is a
+	// name, not a capability: the call's owner checks whose it is.
 	Resolve(subscriber string, ref Ref) (legID string, ours bool)
 
 	// Calls tells a terminal that has just attached, and whose features say
 	// shows_calls, which answered calls of its subscriber it is not in: an event
 	// with an InCall for each, the latest call first. Such an event is not
-	// delivered again; what changes after it is, by Deliver. It blocks for one
-	// round trip. Errors: CODE_RETRY; CODE_NOT_FOUND for a terminal not attached.
+	// delivered again, and what was delivered before, or is being delivered, is not
+	// in it; what changes after it comes by Deliver. It blocks for one round trip.
+	// Errors: CODE_RETRY; CODE_NOT_FOUND for a terminal not attached here.
 	Calls(ctx context.Context, terminalID string) ([]*callv1.Event, error)
 
 	// LookUp has the directory say whom a canonical address names; CODE_NOT_FOUND
@@ -161,6 +176,11 @@ type Ref struct {
 	Scope string
 	// ID is the terminal's own text.
 	ID string
+	// Terminal is the id of the terminal that speaks. It may be left out where no
+	// terminal pulls calls: it is needed to tell apart what two terminals of a
+	// subscriber mean by the same call's id, and for names that a terminal gave
+	// before its call went away and came back by a Pull.
+	Terminal string
 }
 
 // Store is a durable map of small values.

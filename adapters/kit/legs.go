@@ -3,6 +3,7 @@ package kit
 import (
 	"container/list"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -15,17 +16,19 @@ type leg struct {
 	terminal   string // "" until known
 	mediaNode  string
 	ref        string
+	pulls      uint64 // grows with every pulled leg; 0 for others
 
 	holds     int           // Accepts that have not returned
-	offers    int           // those of them that are the Offer
+	offers    int           // those of them that are the Offer or Pull
 	committed bool          // the owner has it
+	talking   bool          // it was answered
 	over      bool          // the terminal is to hear no more of it
 	failed    *callv1.Error // an event was refused for good
 	givingUp  chan struct{} // closed once given up; nil before
 	givenUp   bool
 
 	last    uint64 // number of the last event delivered
-	alerted bool
+	alerted alerted
 	queue   []*delivery      // by number
 	busy    bool             // a goroutine delivers them
 	current *delivery        // queue[0] while the adapter has it
@@ -37,11 +40,36 @@ type leg struct {
 type legTable struct {
 	live       map[string]*leg
 	byTerminal map[string]map[*leg]struct{}
+	pulled     map[string]map[*leg]struct{} // those that began in an answered call, by call
+	pulls      uint64
 	tombs      tombstones
 }
 
+// alerted is how a terminal was told that the other side alerts.
+type alerted int
+
+const (
+	notAlerted alerted = iota
+	plainly
+	withMedia
+)
+
+// alertedBy is how an event tells it.
+func alertedBy(e *callv1.Event) alerted {
+	switch a := e.GetAlerting(); {
+	case a == nil:
+		return notAlerted
+	case a.GetSdp() == "":
+		return plainly
+	}
+	return withMedia
+}
+
 func newLegTable(tombs int) legTable {
-	return legTable{live: map[string]*leg{}, byTerminal: map[string]map[*leg]struct{}{}, tombs: newTombstones(tombs)}
+	return legTable{
+		live: map[string]*leg{}, byTerminal: map[string]map[*leg]struct{}{},
+		pulled: map[string]map[*leg]struct{}{}, tombs: newTombstones(tombs),
+	}
 }
 
 // find gives a live leg, or makes one that remembers what its tombstone knows.
@@ -54,7 +82,26 @@ func (t *legTable) find(id string) (l *leg, made bool) {
 		l.last, l.alerted = tomb.last, tomb.alerted
 	}
 	t.live[id] = l
+	if call, n, ok := schema.SplitLegID(id); ok && n >= schema.FirstPulled {
+		t.pulls++
+		l.pulls = t.pulls
+		put(t.pulled, call, l)
+	}
 	return l, true
+}
+
+func put(m map[string]map[*leg]struct{}, key string, l *leg) {
+	if m[key] == nil {
+		m[key] = map[*leg]struct{}{}
+	}
+	m[key][l] = struct{}{}
+}
+
+func remove(m map[string]map[*leg]struct{}, key string, l *leg) {
+	delete(m[key], l)
+	if len(m[key]) == 0 {
+		delete(m, key)
+	}
 }
 
 // bind says which terminal a leg is of.
@@ -64,24 +111,19 @@ func (t *legTable) bind(l *leg, terminal string) {
 	}
 	t.unbind(l)
 	l.terminal = terminal
-	if t.byTerminal[terminal] == nil {
-		t.byTerminal[terminal] = map[*leg]struct{}{}
-	}
-	t.byTerminal[terminal][l] = struct{}{}
+	put(t.byTerminal, terminal, l)
 }
 
-func (t *legTable) unbind(l *leg) {
-	delete(t.byTerminal[l.terminal], l)
-	if len(t.byTerminal[l.terminal]) == 0 {
-		delete(t.byTerminal, l.terminal)
-	}
-}
+func (t *legTable) unbind(l *leg) { remove(t.byTerminal, l.terminal, l) }
 
 // drop forgets a live leg without a trace.
 func (t *legTable) drop(l *leg) {
 	if t.live[l.id] == l {
 		delete(t.live, l.id)
 		t.unbind(l)
+		if call, _, _ := schema.SplitLegID(l.id); l.pulls > 0 {
+			remove(t.pulled, call, l)
+		}
 	}
 }
 
@@ -97,8 +139,9 @@ func (t *legTable) bury(l *leg, over bool) {
 
 // tombstone is what is remembered of a leg that is no longer live here.
 type tombstone struct {
-	last          uint64
-	alerted, over bool
+	last    uint64
+	alerted alerted
+	over    bool
 }
 
 // tombstones forget the oldest first.

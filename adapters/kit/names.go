@@ -37,6 +37,14 @@ func commandName(c *callv1.Command) string {
 		return "hang-up"
 	case *callv1.Command_LegFailed:
 		return "leg-failed"
+	case *callv1.Command_Pull:
+		return "pull"
+	case *callv1.Command_Reoffer:
+		return "reoffer"
+	case *callv1.Command_Push:
+		return "push"
+	case *callv1.Command_RefuseReoffer:
+		return "refuse-reoffer"
 	}
 	return "other"
 }
@@ -56,6 +64,14 @@ func eventName(e *callv1.Event) string {
 		return "ended"
 	case *callv1.Event_Probe:
 		return "probe"
+	case *callv1.Event_Reoffer:
+		return "reoffer"
+	case *callv1.Event_PushFailed:
+		return "push-failed"
+	case *callv1.Event_InCall:
+		return "in-call"
+	case *callv1.Event_Idle:
+		return "idle"
 	}
 	return "other"
 }
