@@ -150,6 +150,7 @@ func (p *peer) registerAs(a *account) error {
 	a.rings = true
 	p.mu.Unlock()
 	p.a.log.Info("registered", "remote", p.remote, "account", a.aor.AOR(), "terminal", a.terminal.GetId())
+	p.a.messaging.registered(a)
 	return nil
 }
 
@@ -243,7 +244,7 @@ func (p *peer) attach(a *account, principal *callv1.Principal, rings bool) error
 	}
 	t := &callv1.Terminal{
 		Id: a.terminal.GetId(), Subscriber: principal.GetSubscriber(), Rings: rings,
-		Features: features(p.a.cfg.ResumeCalls),
+		Features: features(p.v, p.a.cfg.ResumeCalls),
 	}
 	fresh := t.GetId() == ""
 	if fresh {
@@ -271,6 +272,7 @@ func (p *peer) drop(a *account, why kit.DetachReason) {
 	p.mu.Unlock()
 	if detach != nil {
 		p.a.terminals.remove(id)
+		p.a.messaging.gone(a)
 		detach(why)
 	}
 }
@@ -279,19 +281,21 @@ func (p *peer) drop(a *account, why kit.DetachReason) {
 // they know of them: a request may still be under way.
 func (p *peer) detachAll(why kit.DetachReason) {
 	type attached struct {
-		id     string
-		detach func(kit.DetachReason)
+		account *account
+		id      string
+		detach  func(kit.DetachReason)
 	}
 	p.mu.Lock()
 	all := make([]attached, 0, len(p.accounts))
 	for _, a := range p.accounts {
 		if a.detach != nil {
-			all = append(all, attached{a.terminal.GetId(), a.detach})
+			all = append(all, attached{a, a.terminal.GetId(), a.detach})
 		}
 	}
 	p.mu.Unlock()
 	for _, t := range all {
 		p.a.terminals.remove(t.id)
+		p.a.messaging.gone(t.account)
 		t.detach(why)
 	}
 }

@@ -25,7 +25,7 @@ const scope = "sylkrtc"
 func Spec() kit.Spec {
 	return kit.Spec{
 		Kind:     Kind,
-		Features: features(true),
+		Features: features(v2, true),
 		Config:   func() kit.Config { return Defaults() },
 		New: func(c kit.Config, h kit.Host) (kit.Adapter, error) {
 			cfg, ok := c.(*Config)
@@ -37,10 +37,14 @@ func Spec() kit.Spec {
 	}
 }
 
-// features are what sylkRTC terminals can do. The protocol has no candidates
-// from the server, so descriptions for these terminals are complete.
-func features(resumes bool) *callv1.Features {
-	return &callv1.Features{Resumes: resumes, ShowsRinging: true, Video: true}
+// features are what terminals of a version can do. The protocol has no candidates
+// from the server, so descriptions for these terminals are complete. Its clients
+// forget their calls with their connection: a lost call is offered to them anew.
+func features(v version, resumes bool) *callv1.Features {
+	return &callv1.Features{
+		Resumes: resumes, ShowsRinging: true, Video: true,
+		Renegotiates: v == v2, DtmfSignals: v == v2, // session-update, session-dtmf-info
+	}
 }
 
 // adapter serves the WebSocket connections of one node.
@@ -50,6 +54,7 @@ type adapter struct {
 	log       *slog.Logger
 	terminals terminals
 	health    health
+	messaging messaging
 	origins   origins // set before the first connection
 
 	// work is what commands under way may use; it ends when draining may take no
@@ -69,6 +74,7 @@ type adapter struct {
 func newAdapter(cfg *Config, h kit.Host) *adapter {
 	a := &adapter{cfg: cfg, host: h, log: h.Log(), peers: map[*peer]struct{}{}}
 	a.terminals.init()
+	a.messaging.init(a)
 	a.health.probe, a.health.spawn = a.askDirectory, a.spawn
 	a.work, a.kill = context.WithCancel(context.Background())
 	a.serving, a.stopServing = context.WithCancel(a.work)
@@ -109,6 +115,7 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 		}
 	}()
 	a.spawn(a.pingAll)
+	a.spawn(a.messaging.run)
 	a.log.Info("listening", "address", l.Addr().String(), "path", a.cfg.Path, "tls", secure)
 	ready()
 

@@ -17,9 +17,19 @@ type session struct {
 	state    string
 	seen     uint64 // number of the last event that is on its way to the client
 	raceLost bool   // ended before its client could answer
+	early    bool   // the client has the answer since before the call was accepted
+	offered  string // the re-offer that the client has and did not answer; "" if none
 }
 
-func (s *session) unanswered() bool { return s.state == connecting || s.state == progress }
+func (s *session) unanswered() bool {
+	return s.state == connecting || s.state == progress || s.state == earlyMedia
+}
+
+// inCall reports whether a session in a state can be updated and take digits. A
+// claimed one may be anything: its owner knows.
+func inCall(state string) bool {
+	return state == accepted || state == established || state == claimed
+}
 
 // maxEnded is how many sessions that have ended a connection remembers, to say
 // that they have and not that they never were.

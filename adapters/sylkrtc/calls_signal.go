@@ -37,8 +37,8 @@ func (p *peer) dtmf(transaction string, r *sessionDTMF) {
 	case state == terminated:
 		p.send(failure{transaction, "Session " + printable(r.session) + " is terminated"})
 		return
-	case state != accepted && state != established && state != claimed:
-		p.send(failure{transaction, "Invalid state for DTMF on session " + printable(r.session) + ": " + state})
+	case !inCall(state) && state != earlyMedia:
+		p.send(failure{transaction, "Invalid state session " + printable(r.session) + ": " + state + " for DTMF info"})
 		return
 	}
 	for _, g := range digits {

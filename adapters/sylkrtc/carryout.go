@@ -38,6 +38,7 @@ func (r *sessionCreate) carryOut(p *peer, t string)     { p.create(t, r) }
 func (r *sessionAnswer) carryOut(p *peer, t string)     { p.answer(t, r) }
 func (r *sessionTrickle) carryOut(p *peer, t string)    { p.trickle(t, r) }
 func (r *sessionTerminate) carryOut(p *peer, t string)  { p.terminate(t, r) }
+func (r *sessionUpdate) carryOut(p *peer, t string)     { p.update(t, r) }
 func (r *sessionDTMF) carryOut(p *peer, t string)       { p.dtmf(t, r) }
 
 func (ping) carryOut(p *peer, t string)        { p.send(ack{t}) }

@@ -291,7 +291,7 @@ func (k *kitCall) Next(ctx context.Context) (kittest.Heard, error) {
 		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(both), errRang) {
 			return kittest.Heard{What: kittest.Acked, Op: kittest.OpRing}, <-k.rang
 		}
-		if err != nil || m.State != "progress" {
+		if err != nil || m.State != "progress" && m.State != "proceeding" {
 			return k.heard(m), err
 		}
 	}

@@ -9,6 +9,10 @@ import (
 
 // Deliver implements kit.Adapter.
 func (a *adapter) Deliver(ctx context.Context, e *callv1.Event) error {
+	switch e.GetBody().(type) {
+	case *callv1.Event_InCall, *callv1.Event_Idle, *callv1.Event_PushFailed:
+		return nil // the protocol has no word for them, and the terminals do not ask for them
+	}
 	acct, err := a.terminals.find(ctx, e)
 	if err != nil {
 		return err
@@ -59,8 +63,14 @@ func (p *peer) tellEvent(a *account, e *callv1.Event, done chan<- error) error {
 		p.end(s)
 		p.a.log.Info("session ended", "remote", p.remote, "call", e.GetCallId(), "leg", e.GetLegId(),
 			"session", s.id, "account", a.aor.AOR(), "reason", schema.ReasonName(e.GetEnded().GetReason()))
+	case e.GetAlerting().GetSdp() != "" && fresh && p.v == v2:
+		s.state, s.early = earlyMedia, true
 	case e.GetAnswered() != nil && fresh:
 		s.state = accepted
+	case e.GetReoffer() != nil && fresh:
+		if s.offered = e.GetReoffer().GetSdp(); !inCall(s.state) {
+			s.state = accepted // a leg of an earlier connection
+		}
 	case e.GetEstablished() != nil && fresh:
 		s.state = established
 	}
@@ -107,12 +117,28 @@ func eventMessages(s *session, e *callv1.Event) []any {
 			sdp: b.Incoming.GetSdp(), callID: e.GetCallId(), headers: wantedHeaders(b.Incoming.GetHeaders(), a.prefixes),
 		}}
 	case *callv1.Event_Alerting:
-		return []any{sessionState{session: s.id, state: ringing}}
+		if sdp := b.Alerting.GetSdp(); sdp != "" {
+			return []any{sessionState{session: s.id, state: proceeding, code: 183},
+				sessionState{session: s.id, state: earlyMedia, sdp: sdp, callID: e.GetCallId()}}
+		}
+		return []any{sessionState{session: s.id, state: proceeding, code: 180}, sessionState{session: s.id, state: ringing}}
 	case *callv1.Event_Answered:
-		return []any{sessionState{
+		m := sessionState{
 			session: s.id, state: accepted, sdp: b.Answered.GetSdp(), callID: e.GetCallId(),
 			headers: wantedHeaders(b.Answered.GetHeaders(), a.prefixes),
-		}}
+		}
+		if s.early {
+			m.sdp = "" // clients apply each one they get, and a second answer ends their call
+		}
+		return []any{m}
+	case *callv1.Event_Reoffer:
+		var out []any
+		if s.offered != "" {
+			// The one before was withdrawn without an answer. Clients take no other
+			// before they know.
+			out = append(out, sessionUpdated{session: s.id, state: updateFailed, reason: textTimeout})
+		}
+		return append(out, sessionUpdated{session: s.id, state: updateReceived, sdp: b.Reoffer.GetSdp()})
 	case *callv1.Event_Established:
 		return []any{sessionState{session: s.id, state: established}}
 	case *callv1.Event_Ended:

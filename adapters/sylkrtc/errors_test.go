@@ -102,7 +102,7 @@ func TestErrorRefusedCalls(t *testing.T) {
 		callv1.Code_CODE_FORBIDDEN:       "403 Forbidden",
 		callv1.Code_CODE_NOT_ACCEPTABLE:  "488 Not Acceptable Here",
 		callv1.Code_CODE_OVERLOAD:        "503 Service Unavailable",
-		callv1.Code_CODE_RATE_LIMITED:    "503 Service Unavailable",
+		callv1.Code_CODE_RATE_LIMITED:    "429 Too Many Requests",
 		callv1.Code_CODE_UNAUTHENTICATED: "904 Operation has no matching challenge ",
 	}
 	errs := map[callv1.Code]string{

@@ -1,5 +1,26 @@
 package sylkrtc
 
+import "context"
+
+// messaging is what a node has for messages, address books, devices and public
+// keys.
+type messaging struct{}
+
+// init is called once, before anything else.
+func (m *messaging) init(*adapter) {}
+
+// run is called once peers can connect; ctx ends when draining begins.
+func (m *messaging) run(context.Context) {}
+
+// registered says that an account is signed in: verified, and told so. It is
+// called on the connection's request goroutine, also when the account registers
+// again, and never with a lock held.
+func (m *messaging) registered(*account) {}
+
+// gone says that an account is signed out or its connection has ended. It may be
+// called again and from any goroutine, and must not block.
+func (m *messaging) gone(*account) {}
+
 // messagingRequests are those of messages, address books, devices and public
 // keys.
 func messagingRequests() map[string]requestType {

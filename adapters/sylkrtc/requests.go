@@ -53,7 +53,7 @@ func sessionRequests() map[string]requestType {
 		"session-answer":    {v1, "SessionAnswerRequest", parseSessionAnswer},
 		"session-trickle":   {v1, "SessionTrickleRequest", parseSessionTrickle},
 		"session-terminate": {v1, "SessionTerminateRequest", func(f *fields) request { return &sessionTerminate{f.id("session")} }},
-		"session-update":    {v2, "SessionUpdateRequest", nil},
+		"session-update":    {v2, "SessionUpdateRequest", parseSessionUpdate},
 		"session-dtmf-info": {v2, "SessionDTMFInfoRequest", parseSessionDTMF},
 	}
 }

@@ -1,6 +1,7 @@
 package sylkrtc
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tandem-rtc/tandem/schema"
@@ -105,19 +106,25 @@ func identityOf(p *callv1.Party, domain string) identity {
 }
 
 // wantedHeaders gives the headers that an account asked for by prefix, whatever
-// their case, in the spelling of who sent them: applications look for X-Foo.
+// their case, in the spelling of who sent them: applications look for X-Foo. The
+// values of one that comes more than once are put together (RFC 3261 section
+// 7.3.1), under the first spelling.
 func wantedHeaders(hs []*callv1.Header, prefixes []string) map[string]string {
-	var out map[string]string
+	var out, spelling map[string]string
 	for _, h := range hs {
-		for _, p := range prefixes {
-			if strings.HasPrefix(strings.ToLower(h.GetName()), p) {
-				if out == nil {
-					out = map[string]string{}
-				}
-				out[h.GetName()] = h.GetValue()
-				break
-			}
+		name := strings.ToLower(h.GetName())
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			continue
 		}
+		if out == nil {
+			out, spelling = map[string]string{}, map[string]string{}
+		}
+		if first, again := spelling[name]; again {
+			out[first] += ", " + h.GetValue()
+			continue
+		}
+		spelling[name] = h.GetName()
+		out[h.GetName()] = h.GetValue()
 	}
 	return out
 }
@@ -179,6 +186,9 @@ const (
 	textBusy        = "486 Busy Here"
 	textCancelled   = "487 Request Terminated"
 	textUnavailable = "503 Service Unavailable"
+	textUnusable    = "488 Not Acceptable Here"
+	textTimeout     = "408 Request Timeout"
+	textRateLimited = "429 Too Many Requests" // RFC 6585
 	// textCredentials ends with a space, as Sofia-SIP's does.
 	textCredentials = "904 Operation has no matching challenge " //nolint:gosec // no credential
 )
@@ -196,13 +206,37 @@ func refusedCall(c callv1.Code) (text string, ok bool) {
 	case callv1.Code_CODE_REJECTED, callv1.Code_CODE_GONE, callv1.Code_CODE_UNSUPPORTED:
 		return "480 Temporarily Unavailable", true
 	case callv1.Code_CODE_NOT_ACCEPTABLE:
-		return "488 Not Acceptable Here", true
+		return textUnusable, true
 	case callv1.Code_CODE_BUSY:
 		return textBusy, true
-	case callv1.Code_CODE_OVERLOAD, callv1.Code_CODE_RATE_LIMITED:
+	case callv1.Code_CODE_OVERLOAD:
 		return textUnavailable, true
+	case callv1.Code_CODE_RATE_LIMITED:
+		return textRateLimited, true
 	}
 	return "", false
+}
+
+// refusedUpdate says why an update failed that was refused with a code. ok is
+// false for what is the request's fault, and gets an error reply.
+func refusedUpdate(c callv1.Code) (text string, ok bool) {
+	switch c {
+	case callv1.Code_CODE_INVALID, callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_ENDED, callv1.Code_CODE_UNSPECIFIED:
+		return "", false
+	case callv1.Code_CODE_NOT_ACCEPTABLE:
+		return textUnusable, true
+	case callv1.Code_CODE_CONFLICT, callv1.Code_CODE_REJECTED, callv1.Code_CODE_BUSY:
+		return "491 Request Pending", true // RFC 3261 section 14.1
+	case callv1.Code_CODE_UNSUPPORTED:
+		return "501 Not Implemented", true
+	case callv1.Code_CODE_FORBIDDEN, callv1.Code_CODE_UNAUTHENTICATED:
+		return "403 Forbidden", true
+	case callv1.Code_CODE_RATE_LIMITED:
+		return textRateLimited, true
+	case callv1.Code_CODE_INTERNAL:
+		return "500 Server Internal Error", true
+	}
+	return textUnavailable, true
 }
 
 // refusedRegistration says why a registration failed.

@@ -34,7 +34,11 @@ type (
 		candidates []candidate // empty: no more will come
 	}
 	sessionTerminate struct{ session string }
-	sessionDTMF      struct {
+	sessionUpdate    struct {
+		session, sdp string
+		headers      []header
+	}
+	sessionDTMF struct {
 		session    string
 		digits     string // 1 to maxDigits, upper case
 		durationMS uint32 // of each
@@ -82,8 +86,11 @@ type (
 	sessionState struct {
 		session, state      string
 		sdp, callID, reason string
+		code                int // of proceeding
 		headers             map[string]string
 	}
+	// sessionUpdated is an event of sylkRTC-2 only.
+	sessionUpdated struct{ session, state, sdp, reason string }
 )
 
 // identity is a party as a client shows it.
@@ -104,9 +111,18 @@ const (
 const (
 	connecting  = "connecting"
 	progress    = "progress"
-	ringing     = "ringing" // an event of sylkRTC-2, no state
+	proceeding  = "proceeding"  // an event of sylkRTC-2, no state
+	ringing     = "ringing"     // the same
+	earlyMedia  = "early-media" // sylkRTC-2 only
 	accepted    = "accepted"
 	established = "established"
 	terminated  = "terminated"
 	claimed     = "unknown" // of an earlier connection; never on the wire
+)
+
+// States of an update of a session.
+const (
+	updateReceived = "received"
+	updateAccepted = accepted
+	updateFailed   = failed
 )

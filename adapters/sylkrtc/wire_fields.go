@@ -163,6 +163,10 @@ func parseSessionAnswer(f *fields) request {
 	return &sessionAnswer{session: f.id("session"), sdp: f.sdp("sdp"), headers: f.headers("headers")}
 }
 
+func parseSessionUpdate(f *fields) request {
+	return &sessionUpdate{session: f.id("session"), sdp: f.sdp("sdp"), headers: f.headers("headers")}
+}
+
 func parseSessionTrickle(f *fields) request {
 	r := &sessionTrickle{session: f.id("session")}
 	raw, there := f.m["candidates"]

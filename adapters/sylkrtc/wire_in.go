@@ -43,13 +43,16 @@ func parse(v version, text []byte) (*frame, error) {
 		return nil, &badFrame{"", "request without a transaction"}
 	}
 	t, known := requests[name]
-	if !known || t.since == v2 && v == v1 {
+	if !known {
 		return nil, &badField{fr.transaction, "unknown WebSocket request: " + printable(name)}
 	}
 	fr.name = name
 	if t.parse == nil {
 		fr.body = unsupported{}
 		return fr, nil
+	}
+	if t.since == v2 && v == v1 {
+		return nil, &badField{fr.transaction, name + " is not supported by " + string(v1)}
 	}
 	f := &fields{m: m, class: t.class}
 	fr.body = t.parse(f)

@@ -5,6 +5,12 @@ import (
 	"encoding/json"
 )
 
+// message is one that writes itself, for what only one part of the package says.
+type message interface {
+	// encode writes the message in a version; ok is false if that cannot say it.
+	encode(v version) (text []byte, ok bool)
+}
+
 // encode writes a message for a client. ok is false for what the version
 // cannot say, which is then not said.
 func encode(v version, m any, bareOriginator bool) (text []byte, ok bool) {
@@ -14,6 +20,8 @@ func encode(v version, m any, bareOriginator bool) (text []byte, ok bool) {
 			SylkRTC     string `json:"sylkrtc"`
 			Transaction string `json:"transaction"`
 		}{"ack", m.transaction})
+	case message:
+		return m.encode(v)
 	case failure:
 		return marshal(struct {
 			SylkRTC     string `json:"sylkrtc"`

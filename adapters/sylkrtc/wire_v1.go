@@ -1,7 +1,8 @@
 package sylkrtc
 
 // sylkRTC-1: underscores in the names of events, what an event says nested in
-// "data", "session" beside it. It knows no ringing.
+// "data", "session" beside it. It knows no ringing, no early media (the answer
+// brings the description) and no updates.
 
 type eventV1 struct {
 	SylkRTC string `json:"sylkrtc"`
@@ -42,7 +43,7 @@ func encodeV1(m any, bareOriginator bool) ([]byte, bool) {
 				Originator any `json:"originator"`
 			}{originator(m.originator)}})
 	case sessionState:
-		if m.state == ringing {
+		if m.state == ringing || m.state == proceeding || m.state == earlyMedia {
 			return nil, false
 		}
 		return marshal(eventV1{SylkRTC: "session_event", Event: "state", Session: m.session,

@@ -43,11 +43,21 @@ func encodeV2(m any) ([]byte, bool) {
 			Session string            `json:"session"`
 			Event   string            `json:"event"`
 			State   string            `json:"state"`
+			Code    int               `json:"code,omitempty"`
 			SDP     string            `json:"sdp,omitempty"`
 			CallID  string            `json:"call_id,omitempty"`
 			Headers map[string]string `json:"headers,omitempty"`
 			Reason  string            `json:"reason,omitempty"`
-		}{"session-event", m.session, "state", m.state, m.sdp, m.callID, m.headers, m.reason})
+		}{"session-event", m.session, "state", m.state, m.code, m.sdp, m.callID, m.headers, m.reason})
+	case sessionUpdated:
+		return marshal(struct {
+			SylkRTC string `json:"sylkrtc"`
+			Session string `json:"session"`
+			Event   string `json:"event"`
+			State   string `json:"state"`
+			SDP     string `json:"sdp,omitempty"`
+			Reason  string `json:"reason,omitempty"`
+		}{"session-event", m.session, "update", m.state, m.sdp, m.reason})
 	}
 	return nil, false
 }

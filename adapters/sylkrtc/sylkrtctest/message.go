@@ -20,6 +20,7 @@ type Message struct {
 	Transaction, Error string // of answers
 	Account, Session   string
 	State, Reason      string
+	Code               int // of the state "proceeding"
 	SDP, CallID        string
 	// Originator is who calls; Bare that it came as a text.
 	Originator Identity
@@ -81,6 +82,11 @@ func decode(version string, text []byte) (Message, error) {
 	}
 	m.State, m.Reason = str(body, "state"), str(body, "reason")
 	m.SDP, m.CallID = str(body, "sdp"), str(body, "call_id")
+	if raw, ok := body["code"]; ok {
+		if err := json.Unmarshal(raw, &m.Code); err != nil {
+			return m, fmt.Errorf("code: %s", text)
+		}
+	}
 	if raw, ok := body["originator"]; ok {
 		if m.Bare = raw[0] == '"'; m.Bare {
 			m.Originator.URI = str(body, "originator")
@@ -169,6 +175,20 @@ func (c *Client) Trickle(ctx context.Context, session string, candidates ...Cand
 	return c.Request(ctx, map[string]any{"sylkrtc": "session-trickle", "session": session, "candidates": candidates})
 }
 
+// Update offers anew in a call, or answers the offer that came there.
+func (c *Client) Update(ctx context.Context, session, sdp string) error {
+	return c.Request(ctx, map[string]any{"sylkrtc": "session-update", "session": session, "sdp": sdp})
+}
+
+// DTMF sends digits; ms is how long each lasts, 0 for what the server takes.
+func (c *Client) DTMF(ctx context.Context, session, digits string, ms int) error {
+	m := map[string]any{"sylkrtc": "session-dtmf-info", "session": session, "digit": digits}
+	if ms != 0 {
+		m["duration"] = ms
+	}
+	return c.Request(ctx, m)
+}
+
 // Terminate ends a call.
 func (c *Client) Terminate(ctx context.Context, session string) error {
 	return c.Request(ctx, map[string]any{"sylkrtc": "session-terminate", "session": session})
@@ -179,9 +199,25 @@ func (c *Client) Incoming(ctx context.Context, account string) (Message, error) 
 	return c.Next(ctx, func(m Message) bool { return m.Event == "incoming-session" && m.Account == account })
 }
 
-// State waits for the next state of a session, whatever it is.
+// State waits for the next state of a session, whatever it is but "proceeding",
+// which comes with another.
 func (c *Client) State(ctx context.Context, session string) (Message, error) {
-	return c.Next(ctx, func(m Message) bool { return m.Type == "session-event" && m.Session == session })
+	for {
+		m, err := c.Next(ctx, func(m Message) bool {
+			return m.Type == "session-event" && m.Event == "state" && m.Session == session
+		})
+		if err != nil || m.State != "proceeding" {
+			return m, err
+		}
+	}
+}
+
+// Updated waits for the next event of an update of a session: "received" with an
+// offer, "accepted" with an answer, or "failed" with a reason.
+func (c *Client) Updated(ctx context.Context, session string) (Message, error) {
+	return c.Next(ctx, func(m Message) bool {
+		return m.Type == "session-event" && m.Event == "update" && m.Session == session
+	})
 }
 
 // Await waits for a state of a session and skips those before it.
