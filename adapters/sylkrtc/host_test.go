@@ -132,6 +132,8 @@ func carriedOut(c *callv1.Command) (*callv1.Reply, error) {
 		return &callv1.Reply{LegState: callv1.LegState_LEG_STATE_OFFERED, MediaNode: "m1"}, nil
 	case *callv1.Command_Ringing:
 		return &callv1.Reply{LegState: callv1.LegState_LEG_STATE_RINGING}, nil
+	case *callv1.Command_Reoffer:
+		return &callv1.Reply{LegState: callv1.LegState_LEG_STATE_ESTABLISHED}, nil
 	case *callv1.Command_Answer:
 		return &callv1.Reply{LegState: callv1.LegState_LEG_STATE_ANSWERED}, nil
 	}
