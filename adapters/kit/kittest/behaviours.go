@@ -1,7 +1,5 @@
 package kittest
 
-import "strings"
-
 // behaviour is one sentence of the contract, and what shows that it holds.
 type behaviour struct {
 	name  string
@@ -42,11 +40,6 @@ func (b behaviour) check(t T, h Harness, start func(*rig) *rig) {
 			return
 		}
 	}
-	before := goroutines()
-	t.Cleanup(func() { // runs last
-		if left := leftOver(before, h.Patience/2); left != nil {
-			t.Errorf("goroutines were left behind:\n%s", strings.Join(left, "\n\n"))
-		}
-	})
+	noneLeft(t, h.Patience/2)
 	b.run(start(newRig(t, h)))
 }

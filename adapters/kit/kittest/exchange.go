@@ -23,19 +23,32 @@ const (
 // adapter's node.
 func (k *rig) exchange() *rig {
 	k.t.Helper()
-	k.callState = callstate.DefaultConfig()
-	k.callState.Grace = shortGrace
-	k.callState.NodeGrace = shortGrace
-	k.useTables()
-	media := k.identity(stubmedia.Kind, mediaNode)
-	engine := stubmedia.New(media, stubmedia.Config{})
-	k.background("the media node", func(ctx context.Context, ready func()) error {
-		return engine.Run(ctx, bus.NewNodes(media, heartbeat, nodeTTL), ready)
-	})
-	k.media = engine
-	k.stopCallState = k.startCallState()
+	k.callState = exchangeCallState()
+	k.startExchange(ExchangeConfig{})
 	k.node = k.start(nodeName)
 	return k
+}
+
+func exchangeCallState() callstate.Config {
+	c := callstate.DefaultConfig()
+	c.Grace, c.NodeGrace = shortGrace, shortGrace
+	return c
+}
+
+// startExchange starts all of an exchange but adapters.
+func (k *rig) startExchange(c ExchangeConfig) {
+	k.t.Helper()
+	k.journal = k.identity("journal", "j1")
+	k.useTables()
+	b := k.identity(stubmedia.Kind, mediaNode)
+	nodes := bus.NewNodes(b, heartbeat, nodeTTL)
+	serve := func(ctx context.Context, ready func()) error { return c.Media(ctx, b, nodes, ready) }
+	if c.Media == nil {
+		k.media = stubmedia.New(b, c.Stub)
+		serve = func(ctx context.Context, ready func()) error { return k.media.Run(ctx, nodes, ready) }
+	}
+	k.background("the media node", serve)
+	k.stopCallState = k.startCallState()
 }
 
 // useTables makes the tables those that call state sees.

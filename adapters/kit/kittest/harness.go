@@ -174,11 +174,14 @@ const (
 
 // Heard is one thing that a terminal hears about a call.
 type Heard struct {
-	What   What
-	Op     Op            // Acked, Refused
+	What What
+	// Op is what an Acked or Refused is about, if the wire tells.
+	Op     Op
 	Code   callv1.Code   // Refused
-	Reason callv1.Reason // Ended
-	SDP    string        // Answered
+	Reason callv1.Reason // Ended, PushFailed
+	SDP    string        // Answered, Alerting (early media), Reoffered, ReofferAnswered
+	// Headers are those of an Answered, with the ability Headers.
+	Headers []*callv1.Header
 }
 
 // BadInput is one thing that no well-behaved peer sends.

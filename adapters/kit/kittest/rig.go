@@ -46,6 +46,7 @@ type rig struct {
 	broker  *membus.Server
 	key     schema.IDKey
 	tables  *tables
+	dir     *directory
 	owner   *owner
 	signals chan *callv1.Signal
 	log     *logBuffer
@@ -53,7 +54,8 @@ type rig struct {
 	// Of the rules that run a whole exchange.
 	callState     callstate.Config
 	stopCallState func()
-	media         *stubmedia.Engine
+	media         *stubmedia.Engine // nil if another serves
+	journal       *bus.Bus
 
 	node  *running // the first, of the rules that need no more
 	conns []bus.Driver
@@ -74,7 +76,7 @@ func newRig(t T, h Harness) *rig {
 	t.Helper()
 	k := &rig{
 		t: t, h: h, broker: membus.NewServer(), key: schema.NewIDKey([]byte("kittest")),
-		tables: newTables(), log: &logBuffer{},
+		tables: newTables(), dir: newDirectory(), log: &logBuffer{},
 	}
 	t.Cleanup(func() {
 		for _, c := range k.conns {
@@ -84,7 +86,7 @@ func newRig(t T, h Harness) *rig {
 			t.Logf("the nodes' log:\n%s", k.log.String())
 		}
 	})
-	if _, err := serveDirectory(k.identity("directory", "d1")); err != nil {
+	if err := k.dir.serve(k.identity("directory", "d1")); err != nil {
 		t.Fatalf("kittest: %v", err)
 	}
 	return k
@@ -125,7 +127,12 @@ func (k *rig) identity(kind, node string) *bus.Bus {
 // start runs the adapter and waits until it is ready.
 func (k *rig) start(name string) *running {
 	k.t.Helper()
-	n := k.h.Node(k.t)
+	return k.run(name, k.h.Node(k.t))
+}
+
+// run is start for a node that is there already.
+func (k *rig) run(name string, n Node) *running {
+	k.t.Helper()
 	if n.Config != nil {
 		if err := n.Config.Validate(); err != nil {
 			k.t.Fatalf("the harness's configuration does not work: %v", err)

@@ -25,6 +25,9 @@ type T interface {
 // Run runs the whole kit against an adapter.
 func Run(t *testing.T, h Harness) { RunT(testingT{t}, h) }
 
+// FromT gives a *testing.T as a T.
+func FromT(t *testing.T) T { return testingT{t} }
+
 // testingT is a *testing.T as a T.
 type testingT struct{ *testing.T }
 
