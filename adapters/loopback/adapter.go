@@ -36,9 +36,11 @@ func (c *Config) Validate() error {
 // Spec describes the adapter.
 func Spec() kit.Spec {
 	return kit.Spec{
-		Kind:     Kind,
-		Features: &callv1.Features{ShowsRinging: true, Video: true, DtmfSignals: true},
-		Config:   func() kit.Config { return &Config{WriteTimeout: time.Second} },
+		Kind: Kind,
+		Features: &callv1.Features{
+			Resumes: true, Renegotiates: true, ShowsRinging: true, ShowsCalls: true, Video: true, DtmfSignals: true,
+		},
+		Config: func() kit.Config { return &Config{WriteTimeout: time.Second} },
 		New: func(c kit.Config, h kit.Host) (kit.Adapter, error) {
 			cfg, ok := c.(*Config)
 			if !ok {

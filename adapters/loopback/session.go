@@ -65,32 +65,32 @@ func (s *session) serve(ctx context.Context, f Frame) {
 	case f.Op == SignOut:
 		s.leave(kit.SignedOut)
 	case f.Op == Trickle || f.Op == Digit:
-		leg, _ := s.a.host.Resolve(s.who.GetSubscriber(), kit.Ref{Scope: scope, ID: f.Call})
+		leg, _ := s.a.host.Resolve(s.who.GetSubscriber(), ref(f, s.terminal))
 		err = s.a.host.Signal(ctx, signal(f, s.who, leg))
 	default:
 		s.command(ctx, f)
 		return
 	}
-	s.answer(ctx, f, err)
+	s.answer(ctx, f, nil, err)
 }
 
 // command has a frame about a call carried out. The ack is written before any
 // event that follows from it: the host sees to that.
 func (s *session) command(ctx context.Context, f Frame) {
-	c, ref, err := command(f, s.who, s.terminal)
+	c, err := command(f, s.who, s.terminal)
 	if err != nil {
-		s.answer(ctx, f, err)
+		s.answer(ctx, f, nil, err)
 		return
 	}
-	s.a.host.Accept(ctx, c, ref, func(_ *callv1.Reply, err error) { s.answer(ctx, f, err) })
+	s.a.host.Accept(ctx, c, ref(f, s.terminal), func(r *callv1.Reply, err error) { s.answer(ctx, f, r, err) })
 }
 
-func (s *session) answer(ctx context.Context, f Frame, err error) {
+func (s *session) answer(ctx context.Context, f Frame, r *callv1.Reply, err error) {
 	if err != nil {
 		s.say(ctx, refusal(f, err))
 		return
 	}
-	s.say(ctx, Frame{Op: Accepted, Of: f.Op, Call: f.Call})
+	s.say(ctx, Frame{Op: Accepted, Of: f.Op, Call: f.Call, SDP: r.GetSdp()})
 }
 
 // say writes a frame of the session's own. A peer that does not read loses its

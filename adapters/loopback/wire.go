@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // Op says what a frame is.
@@ -13,28 +15,40 @@ type Op string
 const (
 	SignIn  Op = "sign-in"  // Account, Password
 	SignOut Op = "sign-out" // nothing
-	Place   Op = "place"    // Call, To, SDP
-	Ring    Op = "ring"     // Call
-	Answer  Op = "answer"   // Call, SDP
+	Place   Op = "place"    // Call, To, SDP, Headers
+	Ring    Op = "ring"     // Call, SDP (early media) or ""
+	Answer  Op = "answer"   // Call, SDP, Headers: takes a call, or what it is offered anew
 	HangUp  Op = "hang-up"  // Call, Reason "" or "busy"
+	Pull    Op = "pull"     // Call (of an InCall), SDP: takes that call over
+	Push    Op = "push"     // Call: gives it to the subscriber's phone
+	Refuse  Op = "refuse"   // Call: does not take what it is offered anew
 	Trickle Op = "trickle"  // Call, SDP (one candidate)
 	Digit   Op = "digit"    // Call, Text
 )
 
+// Both ways.
+const (
+	Reoffer Op = "reoffer" // Call, SDP: offers anew in an answered call
+)
+
 // To a terminal.
 const (
-	Accepted    Op = "accepted"    // Of, Call: the request was carried out
+	Accepted    Op = "accepted"    // Of, Call: the request was carried out; SDP, of a Pull or Reoffer
 	Refused     Op = "refused"     // Of, Call, Code, Text
-	Incoming    Op = "incoming"    // Call, From, SDP
-	Alerting    Op = "alerting"    // Call
-	Answered    Op = "answered"    // Call, SDP
+	Incoming    Op = "incoming"    // Call, From, SDP, Headers
+	Alerting    Op = "alerting"    // Call, SDP (early media) or ""
+	Answered    Op = "answered"    // Call, SDP, Headers
 	Established Op = "established" // Call
+	PushFailed  Op = "push-failed" // Call, Reason: it stays
 	Ended       Op = "ended"       // Call, Reason
+	InCall      Op = "in-call"     // Call, From: the subscriber's, at another terminal
+	Idle        Op = "idle"        // Call: of an InCall, is over
 	Goodbye     Op = "goodbye"     // the exchange closes the connection
 )
 
 // Frame is the protocol's one message. Call is what the two ends call a call by:
-// the caller's own choice for the caller, a leg id for the called.
+// the caller's own choice for the caller, a leg id for the called, the call's id for
+// a terminal that pulls it.
 type Frame struct {
 	Op       Op
 	Of       Op // what an Accepted or Refused answers
@@ -43,6 +57,7 @@ type Frame struct {
 	Password string // HA1
 	From, To string // as dialled; From is an address URI
 	SDP      string
+	Headers  []*callv1.Header
 	Code     string // "not-found"
 	Reason   string // "declined"
 	Text     string
