@@ -17,6 +17,7 @@ require (
 	github.com/tandem-rtc/tandem/adapters/grpcpipe v0.0.0
 	github.com/tandem-rtc/tandem/adapters/sylkrtc v0.0.0
 	github.com/tandem-rtc/tandem/services/console v0.0.0
+	github.com/tandem-rtc/tandem/services/directory/jwt v0.0.0
 	github.com/tandem-rtc/tandem/services/media v0.0.0
 	github.com/thesyncim/gopus v0.1.1
 	go.yaml.in/yaml/v3 v3.0.5
@@ -29,6 +30,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
@@ -68,3 +70,5 @@ replace github.com/tandem-rtc/tandem/adapters/sylkrtc => ../../adapters/sylkrtc
 replace github.com/tandem-rtc/tandem/services/media => ../../services/media
 
 replace github.com/tandem-rtc/tandem/services/console => ../../services/console
+
+replace github.com/tandem-rtc/tandem/services/directory/jwt => ../../services/directory/jwt

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -9,15 +10,56 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// authenticate says who presented credentials. It never blocks.
-func (s *Service) authenticate(c *callv1.Credentials, now time.Time) (*callv1.Principal, error) {
+// authenticate says who presented credentials. It does not block; an answer that
+// needs an issuer's keys comes later.
+func (s *Service) authenticate(ctx context.Context, w question) {
+	c := w.q.GetAuthenticate().GetCredentials()
+	var p *callv1.Principal
+	err := error(errNoProof)
 	switch proof := c.GetProof().(type) {
 	case *callv1.Credentials_Ha1:
-		return s.checkHA1(proof.Ha1.GetAccount(), proof.Ha1.GetHa1(), now)
+		p, err = s.checkHA1(proof.Ha1.GetAccount(), proof.Ha1.GetHa1(), time.Now())
 	case *callv1.Credentials_Bearer:
-		return s.checkBearer(proof.Bearer.GetToken(), proof.Bearer.GetMsisdn())
+		if s.tokens != nil && looksSigned(proof.Bearer.GetToken()) && !s.listed(proof.Bearer.GetToken()) {
+			s.verified(ctx, w, proof.Bearer)
+			return
+		}
+		p, err = s.checkBearer(proof.Bearer.GetToken(), proof.Bearer.GetMsisdn())
+		err = s.refuseToken(proof.Bearer, err, time.Now())
 	}
-	return nil, errNoProof
+	s.signedIn(ctx, w, p, err)
+}
+
+// listed reports whether a token is one of those the directory holds.
+func (s *Service) listed(token string) bool {
+	s.cache.mu.RLock()
+	defer s.cache.mu.RUnlock()
+	return len(s.cache.tokens[hashToken(token)]) > 0
+}
+
+// signedIn answers a sign-in, counts it and writes it down.
+func (s *Service) signedIn(ctx context.Context, w question, p *callv1.Principal, err error) {
+	c := w.q.GetAuthenticate().GetCredentials()
+	s.logSignIn(ctx, w.from, c, p, err)
+	outcome := "ok"
+	if err != nil {
+		outcome = strings.ToLower(strings.TrimPrefix(schema.CodeOf(err).String(), "CODE_"))
+	}
+	s.metrics.SignIn(w.from.GetKind(), proofOf(c), outcome)
+	w.respond(&callv1.DirectoryReply{Principal: p, Error: schema.ToProto(err)})
+}
+
+// proofOf names the kind of proof for metrics.
+func proofOf(c *callv1.Credentials) string {
+	switch {
+	case c.GetHa1() != nil:
+		return "ha1"
+	case looksSigned(c.GetBearer().GetToken()):
+		return "jwt"
+	case c.GetBearer() != nil:
+		return "token"
+	}
+	return "none"
 }
 
 // checkHA1 compares a digest. An account that does not exist takes the same

@@ -18,6 +18,8 @@ type cache struct {
 	subs     map[string]*subscriberRecord // by id
 	claims   map[string]string            // address → subscriber id
 	services map[string]*serviceRecord    // by name
+	clients  map[client]*serviceRecord
+	devices  map[string]*deviceRecord // by account, a sip: address
 	tokens   map[tokenHash][]holder
 	// keys are what the bucket held at the last full view and since: key → what
 	// removing it undoes.
@@ -35,6 +37,7 @@ func newCache() *cache {
 	return &cache{
 		subs: map[string]*subscriberRecord{}, claims: map[string]string{},
 		services: map[string]*serviceRecord{}, tokens: map[tokenHash][]holder{},
+		clients: map[client]*serviceRecord{}, devices: map[string]*deviceRecord{},
 		keys: map[string]func(){}, seen: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
@@ -108,13 +111,33 @@ func (c *cache) add(key string, value []byte) (undo func()) {
 		if json.Unmarshal(value, r) != nil || svcKey(r.Name) != key {
 			return nil
 		}
-		c.services[r.Name] = r
-		undoTokens := c.addTokens(holder{service: r.Name}, r.Token)
-		return func() { delete(c.services, r.Name); undoTokens() }
+		return c.addService(r)
+	case strings.HasPrefix(key, devPrefix):
+		r := &deviceRecord{}
+		if json.Unmarshal(value, r) != nil || devKey(r.Account) != key {
+			return nil
+		}
+		c.devices[r.Account] = r
+		return func() { delete(c.devices, r.Account) }
 	case strings.HasPrefix(key, syncPrefix):
 		return func() {}
 	}
 	return nil
+}
+
+func (c *cache) addService(r *serviceRecord) (undo func()) {
+	c.services[r.Name] = r
+	if r.Client == "" {
+		undoTokens := c.addTokens(holder{service: r.Name}, r.Token)
+		return func() { delete(c.services, r.Name); undoTokens() }
+	}
+	c.clients[r.clientOf()] = r
+	return func() {
+		delete(c.services, r.Name)
+		if c.clients[r.clientOf()] == r {
+			delete(c.clients, r.clientOf())
+		}
+	}
 }
 
 func (c *cache) addTokens(h holder, hashes ...string) (undo func()) {

@@ -52,10 +52,17 @@ func (c Config) compile() (*book, error) {
 		errs = append(errs, takeTokens(tokens, path+".tokens", r.Tokens...)...)
 		b.subscribers = append(b.subscribers, r)
 	}
-	names := map[string]bool{}
+	services, more := c.compileServices(tokens)
+	b.services, errs = services, append(errs, more...)
+	return b, errors.Join(errs...)
+}
+
+// compileServices checks the service tokens; tokens are those that are taken.
+func (c Config) compileServices(tokens map[string]string) (out []*serviceRecord, errs []error) {
+	names, clients := map[string]bool{}, map[client]string{}
 	for i, t := range c.ServiceTokens {
 		path := fmt.Sprintf("service_tokens[%d]", i)
-		r, err := t.record(sourceConfig)
+		r, err := c.serviceRecord(t, sourceConfig)
 		if err != nil {
 			errs = append(errs, within(path, err))
 			continue
@@ -64,10 +71,16 @@ func (c Config) compile() (*book, error) {
 			errs = append(errs, fmt.Errorf("%s.name: service token %q is defined twice", path, r.Name))
 		}
 		names[r.Name] = true
-		errs = append(errs, takeTokens(tokens, path+".token", r.Token)...)
-		b.services = append(b.services, r)
+		if r.Client == "" {
+			errs = append(errs, takeTokens(tokens, path+".token", r.Token)...)
+		} else if other, taken := clients[r.clientOf()]; taken {
+			errs = append(errs, fmt.Errorf("%s.client: the same client stands in %s", path, other))
+		} else {
+			clients[r.clientOf()] = path
+		}
+		out = append(out, r)
 	}
-	return b, errors.Join(errs...)
+	return out, errs
 }
 
 func takeTokens(taken map[string]string, path string, hashes ...string) (errs []error) {
@@ -112,15 +125,12 @@ func (c Config) record(s Subscriber, source string) (*subscriberRecord, error) {
 	}
 	if s.Phone != "" {
 		a, err := canonical(s.Phone)
-		if err != nil || !slices.Contains(r.Addresses, a) {
-			bad("phone", "%q is none of the subscriber's addresses", s.Phone)
+		if err != nil {
+			bad("phone", "%q: %v", s.Phone, err)
 		}
-		r.Phone = a
-	} else if len(r.Addresses) > 0 {
-		r.Phone = r.Addresses[0]
-		if tel := first(r.Addresses, schemeTel); tel != "" {
-			r.Phone = tel
-		}
+		r.Phone = a // anybody's, or nobody's yet: a push finds out
+	} else {
+		r.Phone = defaultPhone(r.Addresses)
 	}
 	errs = append(errs, c.proofs(s, r)...)
 	return r, errors.Join(errs...)
@@ -175,15 +185,32 @@ func (c Config) proofs(s Subscriber, r *subscriberRecord) (errs []error) {
 	return errs
 }
 
-// record checks one service token and gives its stored form.
-func (t ServiceToken) record(source string) (*serviceRecord, error) {
+// serviceRecord checks one service token and gives its stored form.
+func (c Config) serviceRecord(t ServiceToken, source string) (*serviceRecord, error) {
 	var errs []error
 	bad := func(field, format string, args ...any) { errs = append(errs, schema.Invalid(field, format, args...)) }
 	if !validName(t.Name) {
 		bad("name", "%q is not 1 to 64 of letters, digits and ._@+-", t.Name)
 	}
-	if t.Token == "" || len(t.Token) > maxCredential {
+	r := &serviceRecord{Name: t.Name, Client: t.Client, Issuer: t.Issuer, All: t.All, Source: source}
+	switch {
+	case t.Client != "" && t.Token != "":
+		bad("client", "beside a token: one of the two")
+	case len(t.Client) > maxName:
+		bad("client", "longer than %d bytes", maxName)
+	case t.Client != "":
+		if r.Issuer == "" && len(c.JWT) == 1 {
+			r.Issuer = c.JWT[0].Issuer
+		}
+		if !slices.ContainsFunc(c.JWT, func(j JWTIssuer) bool { return j.Issuer == r.Issuer }) {
+			bad("issuer", "%q is none of the issuers in jwt", r.Issuer)
+		}
+	case t.Issuer != "":
+		bad("issuer", "is for a client's tokens")
+	case t.Token == "" || len(t.Token) > maxCredential:
 		bad("token", "must be 1 to %d bytes", maxCredential)
+	default:
+		r.Token = hashToken(t.Token).String()
 	}
 	if t.All == (len(t.Subscribers) > 0) {
 		bad("subscribers", "either list subscribers or set all")
@@ -198,10 +225,8 @@ func (t ServiceToken) record(source string) (*serviceRecord, error) {
 	}
 	covers := slices.Clone(t.Subscribers)
 	slices.Sort(covers)
-	return &serviceRecord{
-		Name: t.Name, Token: hashToken(t.Token).String(), All: t.All,
-		Subscribers: slices.Compact(covers), Source: source,
-	}, errors.Join(errs...)
+	r.Subscribers = slices.Compact(covers)
+	return r, errors.Join(errs...)
 }
 
 // within puts a path before every field of joined errors.

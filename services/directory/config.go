@@ -16,6 +16,10 @@ type Config struct {
 	Subscribers []Subscriber `yaml:"subscribers" doc:"Subscribers defined by this file. One that an earlier start took from here and that is gone now is removed, with its credentials; those added by other means stay."`
 	// ServiceTokens are bearer tokens of products that act for many subscribers.
 	ServiceTokens []ServiceToken `yaml:"service_tokens" doc:"Bearer tokens of products that act for several subscribers, each call naming the number it is for."`
+	// JWT are the issuers of signed tokens.
+	JWT []JWTIssuer `yaml:"jwt" doc:"Issuers of signed bearer tokens (JWT, RS256 or ES256) that are taken besides the tokens listed here."`
+	// Wake is how devices are woken.
+	Wake Wake `yaml:"wake" doc:"Waking the devices of subscribers who are called or written to."`
 
 	// AliasPrefix and AliasDigits are the numbers given to subscribers without one.
 	AliasPrefix string `yaml:"alias_prefix" doc:"E.164 prefix of the numbers given to subscribers without a tel: address. No subscriber may own a number in this range."`
@@ -38,7 +42,7 @@ type Subscriber struct {
 	ID          string   `yaml:"id" json:"id" doc:"Name of the subscriber inside the exchange: 1 to 64 of letters, digits and ._@+-"`
 	DisplayName string   `yaml:"display_name" json:"display_name,omitempty" doc:"Shown to the people called."`
 	Addresses   []string `yaml:"addresses" json:"addresses,omitempty" doc:"Addresses that name the subscriber, the preferred one first: tel:+12025550101, sip:alice@example.org, matrix:u/alice:example.org"`
-	Phone       string   `yaml:"phone" json:"phone,omitempty" doc:"The address that is \"the phone\"; by default the first tel: address, else the first address."`
+	Phone       string   `yaml:"phone" json:"phone,omitempty" doc:"The address that is \"the phone\", where calls are pushed to: any address, also of another subscriber. By default the first tel: address, else the first address."`
 	Password    string   `yaml:"password" json:"password,omitempty" secret:"true" doc:"Password of every sip: address in a served domain. Only its digest is stored."`
 	Digests     []string `yaml:"digests" json:"digests,omitempty" secret:"true" doc:"Instead of a password: lines user:domain:HA1 as htdigest writes them, HA1 = md5(user:domain:password)."`
 	Tokens      []string `yaml:"tokens" json:"tokens,omitempty" secret:"true" doc:"Bearer tokens that sign in as this subscriber. Only their SHA-256 is stored; use long random ones."`
@@ -47,7 +51,9 @@ type Subscriber struct {
 // ServiceToken acts for several subscribers.
 type ServiceToken struct {
 	Name        string   `yaml:"name" json:"name" doc:"Names the token in logs: 1 to 64 of letters, digits and ._@+-"`
-	Token       string   `yaml:"token" json:"token,omitempty" secret:"true" doc:"The bearer token."`
+	Token       string   `yaml:"token" json:"token,omitempty" secret:"true" doc:"The bearer token; or else client."`
+	Client      string   `yaml:"client" json:"client,omitempty" doc:"Instead of a token: the product's client id, in the client_claim of tokens that an issuer of directory.jwt makes."`
+	Issuer      string   `yaml:"issuer" json:"issuer,omitempty" doc:"The issuer of the client's tokens; may be left out where there is one."`
 	All         bool     `yaml:"all" json:"all,omitempty" doc:"Acts for every subscriber."`
 	Subscribers []string `yaml:"subscribers" json:"subscribers,omitempty" doc:"Ids of the subscribers it acts for, unless all is set."`
 }
@@ -63,6 +69,7 @@ func Defaults() Config {
 		FailedSignInsPerMinute: 10,
 		Workers:                2,
 		Queue:                  1024,
+		Wake:                   defaultWake(),
 	}
 }
 
@@ -110,6 +117,8 @@ func (c Config) Validate() error {
 	if len(c.Subscribers) > c.MaxSubscribers {
 		bad("subscribers", "%d are more than max_subscribers %d", len(c.Subscribers), c.MaxSubscribers)
 	}
+	errs = append(errs, c.validateJWT()...)
+	errs = append(errs, prefixed("wake", c.Wake.validate())...)
 	if _, err := c.compile(); err != nil {
 		errs = append(errs, err)
 	}

@@ -12,6 +12,7 @@ import (
 //	sub.<id>        a subscriber
 //	addr.<address>  a claim: which subscriber the address names
 //	svc.<name>      a service token
+//	dev.<account>   the devices of an account that can be woken
 //	sync.<node>     nothing; written by a node to see its own writes
 //
 // A subscriber's record is written before its claims. Only a claim makes an
@@ -23,6 +24,7 @@ const (
 	subPrefix  = "sub."
 	addrPrefix = "addr."
 	svcPrefix  = "svc."
+	devPrefix  = "dev."
 	syncPrefix = "sync."
 )
 
@@ -68,12 +70,19 @@ type claim struct {
 // serviceRecord is a service token as stored.
 type serviceRecord struct {
 	Name string `json:"name"`
-	// Token is its SHA-256 in hex.
-	Token       string   `json:"token"`
+	// Token is its SHA-256 in hex; empty for a client of an issuer.
+	Token       string   `json:"token,omitempty"`
+	Client      string   `json:"client,omitempty"`
+	Issuer      string   `json:"issuer,omitempty"`
 	All         bool     `json:"all,omitempty"`
 	Subscribers []string `json:"subscribers,omitempty"`
 	Source      string   `json:"source"`
 }
+
+// client is a product as an issuer's tokens name it.
+type client struct{ issuer, id string }
+
+func (r *serviceRecord) clientOf() client { return client{r.Issuer, r.Client} }
 
 func (r *serviceRecord) same(o *serviceRecord) bool { return string(encode(r)) == string(encode(o)) }
 
@@ -89,6 +98,7 @@ func encode(v any) []byte {
 func subKey(id string) string       { return subPrefix + keyToken(id) }
 func addrKey(address string) string { return addrPrefix + keyToken(address) }
 func svcKey(name string) string     { return svcPrefix + keyToken(name) }
+func devKey(account string) string  { return devPrefix + keyToken(account) }
 
 // keyToken makes any text one token of a KV key, one to one: bytes outside
 // [0-9A-Za-z_-] become =XX.

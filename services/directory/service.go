@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/directory/internal/webhook"
 )
 
 // Env is what the directory runs on.
@@ -21,6 +22,11 @@ type Env struct {
 	Bus *bus.Bus
 	// Log gets one line per thing that happened, without credentials.
 	Log *slog.Logger
+	// Tokens checks the tokens of Config.JWT; nil if there are no issuers. Run
+	// runs it.
+	Tokens TokenVerifier
+	// Metrics takes what is counted; nil for nobody.
+	Metrics Metrics
 }
 
 // Service is one directory node.
@@ -29,9 +35,18 @@ type Service struct {
 	bus     *bus.Bus
 	log     *slog.Logger
 	cache   *cache
+	metrics Metrics
+	tokens  TokenVerifier
 	limiter *limiter
 	nobody  ha1 // random: compared with for accounts that do not exist
 	store   store
+	waker   *waker // nil if nobody is woken
+
+	// tokenLimiter counts wrong tokens, apart from accounts: whoever makes tokens
+	// up could crowd those out.
+	tokenLimiter *limiter
+	// fetching are sign-ins that wait for keys, writing what waits for the bucket.
+	fetching, writing *lane
 
 	mu      sync.Mutex
 	serving bool
@@ -49,9 +64,16 @@ func New(cfg Config, env Env) (*Service, error) {
 	if env.Bus == nil || env.Log == nil {
 		return nil, errors.New("directory: Env needs a bus and a logger")
 	}
+	if len(cfg.JWT) > 0 && env.Tokens == nil {
+		return nil, errors.New("directory: Env needs a verifier for the issuers in jwt")
+	}
 	s := &Service{
-		cfg: cfg, bus: env.Bus, log: env.Log, cache: newCache(),
-		limiter: newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+		cfg: cfg, bus: env.Bus, log: env.Log, cache: newCache(), metrics: env.Metrics, tokens: env.Tokens,
+		limiter:      newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+		tokenLimiter: newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+	}
+	if s.metrics == nil {
+		s.metrics = noMetrics{}
 	}
 	_, _ = rand.Read(s.nobody[:]) // never fails
 	return s, nil
@@ -83,8 +105,41 @@ func (s *Service) Run(parent context.Context, ready func()) error {
 	if err := s.load(ctx, book); err != nil {
 		return ended(parent, ctx, err)
 	}
+	if err := s.startHelpers(ctx, &running); err != nil {
+		return ended(parent, ctx, err)
+	}
 	return ended(parent, ctx, s.serve(ctx, ready, &running))
 }
+
+// startHelpers starts what works beside the answers; all of it ends with ctx.
+func (s *Service) startHelpers(ctx context.Context, running *sync.WaitGroup) error {
+	s.fetching, s.writing = newLane(s.cfg.Queue, running), newLane(maxWriters, running)
+	if s.tokens != nil {
+		running.Go(func() { s.tokens.Run(ctx) })
+	}
+	running.Go(func() { s.keepDevicesClean(ctx) })
+	w := s.cfg.Wake
+	if w.URL == "" {
+		return nil
+	}
+	sent, err := s.bus.Driver().KV(ctx, bus.KVConfig{Bucket: wakeBucket, Memory: true, TTL: wakeMemory})
+	if err != nil {
+		return fmt.Errorf("directory: opening the bucket of wakes: %w", err)
+	}
+	hook := webhook.New(webhook.Config{URL: w.URL, Secret: w.Secret, Timeout: w.Timeout, Tries: w.Tries, Connections: w.Workers})
+	s.waker = &waker{s: s, hook: hook, sent: sent, queue: make(chan *wakeJob, w.Queue)}
+	for range w.Workers {
+		running.Go(func() { s.waker.run(ctx) })
+	}
+	running.Go(func() {
+		<-ctx.Done()
+		hook.Close()
+	})
+	return nil
+}
+
+// maxWriters bounds the questions that wait for a write.
+const maxWriters = 256
 
 // ended gives the error of a Run: none once its caller ended it, the watcher's
 // if that failed, err otherwise.
@@ -141,7 +196,7 @@ func (s *Service) serve(ctx context.Context, ready func(), running *sync.WaitGro
 	for range s.cfg.Workers { // each ends when the queue is closed
 		running.Go(func() {
 			for w := range queue {
-				w.respond(s.answer(ctx, w.from, w.q))
+				s.answer(ctx, w)
 			}
 		})
 	}
@@ -170,25 +225,39 @@ func (s *Service) setServing(v bool) {
 	s.serving = v
 }
 
-// answer answers one question. It never blocks.
-func (s *Service) answer(ctx context.Context, from *callv1.Identity, q *callv1.DirectoryRequest) *callv1.DirectoryReply {
+// answer answers one question. It does not block: what has to wait goes on by
+// itself.
+func (s *Service) answer(ctx context.Context, w question) {
 	reply := &callv1.DirectoryReply{}
 	var err error
-	switch body := q.GetBody().(type) {
+	switch body := w.q.GetBody().(type) {
 	case *callv1.DirectoryRequest_Authenticate:
-		reply.Principal, err = s.authenticate(body.Authenticate.GetCredentials(), time.Now())
-		s.logSignIn(ctx, from, body.Authenticate.GetCredentials(), reply.GetPrincipal(), err)
+		s.authenticate(ctx, w)
+		return
 	case *callv1.DirectoryRequest_Resolve:
 		reply.Party, err = s.resolve(body.Resolve.GetAddress())
+		reply.Wakes = err == nil && s.wakes(reply.GetParty().GetSubscriber())
 	case *callv1.DirectoryRequest_Domain:
 		if !slices.Contains(s.cfg.Domains, body.Domain.GetName()) {
 			err = errNotServed
 		}
+	case *callv1.DirectoryRequest_Phone:
+		err = s.phone(body.Phone.GetSubscriber(), reply)
+	case *callv1.DirectoryRequest_Wake:
+		err = s.wake(body.Wake, reply)
+	case *callv1.DirectoryRequest_PutDevice:
+		if s.writing.run(func() {
+			err := s.putDevice(ctx, body.PutDevice, time.Now())
+			w.respond(&callv1.DirectoryReply{Error: schema.ToProto(err)})
+		}) {
+			return
+		}
+		err = errBusy
 	default:
 		err = errQuestion
 	}
 	reply.Error = schema.ToProto(err)
-	return reply
+	w.respond(reply)
 }
 
 // logSignIn writes one line per sign-in: who, from where, and never with what.
@@ -205,8 +274,8 @@ func (s *Service) logSignIn(ctx context.Context, from *callv1.Identity, c *callv
 		return
 	}
 	level := slog.LevelInfo
-	if errors.Is(err, errLimited) {
+	if schema.CodeOf(err) == callv1.Code_CODE_RATE_LIMITED {
 		level = slog.LevelDebug // a flood of tries is not to flood the log
 	}
-	s.log.LogAttrs(ctx, level, "sign-in refused", append(attrs, slog.String("code", schema.CodeOf(err).String()))...)
+	s.log.LogAttrs(ctx, level, "sign-in refused", append(attrs, slog.String("code", schema.CodeOf(err).String()), slog.Any("error", err))...)
 }

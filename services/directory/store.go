@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
@@ -93,6 +94,26 @@ func (s *store) put(ctx context.Context, r *subscriberRecord, allow func(old *su
 		}
 	}
 	return 0, schema.Errorf(callv1.Code_CODE_RETRY, "subscriber %q is being changed by others", r.ID)
+}
+
+// change rewrites a subscriber without touching its addresses.
+func (s *store) change(ctx context.Context, id string, f func(*subscriberRecord) error) error {
+	for range writeTries {
+		r, revision, err := s.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no subscriber %q", id)
+		}
+		if err := f(r); err != nil {
+			return err
+		}
+		if _, err = s.kv.Update(ctx, subKey(id), encode(r), revision); !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+	}
+	return schema.Errorf(callv1.Code_CODE_RETRY, "subscriber %q is being changed by others", id)
 }
 
 // addAliases chooses an alias for each scheme in which the subscriber has no
@@ -194,7 +215,8 @@ func (s *store) rollBack(ctx context.Context, old, next *subscriberRecord, revis
 	return s.releaseDropped(ctx, next, old)
 }
 
-// releaseDropped frees what before lists and after does not.
+// releaseDropped frees what before lists and after does not, and forgets the
+// devices there.
 func (s *store) releaseDropped(ctx context.Context, before, after *subscriberRecord) error {
 	if before == nil {
 		return nil
@@ -202,6 +224,11 @@ func (s *store) releaseDropped(ctx context.Context, before, after *subscriberRec
 	for _, a := range slices.Concat(before.Addresses, before.Aliases) {
 		if after != nil && after.lists(a) {
 			continue
+		}
+		if strings.HasPrefix(a, schemeSIP) { // while nobody else can have the address
+			if err := s.dropDevices(ctx, a, before.ID); err != nil {
+				return err
+			}
 		}
 		if _, err := s.release(ctx, a, before.ID); err != nil {
 			return err

@@ -100,6 +100,11 @@ func Boundaries() []Boundary {
 			Ban:    []string{"github.com/evanw/esbuild"},
 		},
 		{
+			Reason: "one module carries each heavy dependency, so that nobody else pays for it",
+			But:    []string{"services/directory/jwt", "cmd", "tests"},
+			Ban:    []string{"github.com/go-jose"},
+		},
+		{
 			Reason: "the command puts the parts together; a part that needed it could not be used without it",
 			But:    []string{"cmd", "tests"},
 			Ban:    []string{"/cmd", "/tests"},

@@ -65,7 +65,9 @@ func (p *printer) list(indent string, f field) {
 		fmt.Fprintf(&p.b, "%s%s: []\n", indent, f.name)
 		if p.docs {
 			p.b.WriteString(indent + "# An entry:\n")
-			p.example(indent, fieldsOf(reflect.New(f.v.Type().Elem()).Elem()))
+			entry := reflect.New(f.v.Type().Elem()).Elem()
+			setDefaults(entry)
+			p.example(indent, fieldsOf(entry))
 		}
 		return
 	}

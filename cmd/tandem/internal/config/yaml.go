@@ -76,6 +76,7 @@ func decode(n *yaml.Node, v reflect.Value, path string, secret bool, depth int) 
 		}
 		list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 		for i, item := range n.Content {
+			setDefaults(list.Index(i))
 			errs = append(errs, decode(item, list.Index(i), fmt.Sprintf("%s[%d]", path, i), secret, depth+1)...)
 		}
 		v.Set(list)
@@ -91,6 +92,13 @@ func decode(n *yaml.Node, v reflect.Value, path string, secret bool, depth int) 
 		return []error{at(path, n, text)}
 	}
 	return nil
+}
+
+// setDefaults fills in a new entry of a list, if its type knows how.
+func setDefaults(v reflect.Value) {
+	if d, ok := v.Addr().Interface().(interface{ SetDefaults() }); ok {
+		d.SetDefaults()
+	}
 }
 
 // setScalar sets a leaf from text. Text is taken as it stands, so that numbers

@@ -8,6 +8,7 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/services/callstate"
 	"github.com/tandem-rtc/tandem/services/directory"
+	"github.com/tandem-rtc/tandem/services/directory/jwt"
 	"github.com/tandem-rtc/tandem/services/media"
 )
 
@@ -19,7 +20,12 @@ func (x *Exchange) runAdmin(ctx context.Context, ready func()) error {
 
 func (x *Exchange) runDirectory(ctx context.Context, ready func()) error {
 	return x.onBus(ctx, config.RoleDirectory, func(b *bus.Bus) error {
-		s, err := directory.New(x.cfg.Directory, directory.Env{Bus: b, Log: x.logger(config.RoleDirectory)})
+		log, counts := x.logger(config.RoleDirectory), x.metrics.Directory()
+		env := directory.Env{Bus: b, Log: log, Metrics: counts}
+		if issuers := x.cfg.Directory.JWT; len(issuers) > 0 {
+			env.Tokens = jwt.New(issuers, jwt.Env{Log: log, KeysRead: counts.KeysRead})
+		}
+		s, err := directory.New(x.cfg.Directory, env)
 		if err != nil {
 			return err //nolint:wrapcheck // names itself
 		}

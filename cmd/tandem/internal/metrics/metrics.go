@@ -27,6 +27,7 @@ type Metrics struct {
 	gauges           *prometheus.GaugeVec
 	terminals, legs  *prometheus.GaugeVec
 	calls            *callMetrics
+	directory        *directoryMetrics
 	media            mediaMetrics
 	mu               sync.Mutex
 	names            map[string]map[string]bool // by kind
@@ -57,6 +58,7 @@ func New(version string) *Metrics {
 		times:  histogram("media_seconds", "Times the media node measures.", "name"),
 	}
 	m.calls = newCallMetrics(histogram, counter, gauge)
+	m.directory = newDirectoryMetrics(counter)
 	info := gauge("build_info", "1, with the version.", "version")
 	info.WithLabelValues(version).Set(1)
 	m.Registry.MustRegister(
@@ -65,6 +67,7 @@ func New(version string) *Metrics {
 	)
 	m.Registry.MustRegister(m.media.counts, m.media.gauges, m.media.times)
 	m.calls.register(m.Registry)
+	m.directory.register(m.Registry)
 	return m
 }
 
