@@ -215,6 +215,31 @@ func (n *node) next() *try {
 	}
 }
 
+// nextNot waits for the next try of a command other than the one named.
+func (n *node) nextNot(id string) *try {
+	n.t.Helper()
+	for {
+		if a := n.next(); a.c.GetId() != id {
+			return a
+		}
+	}
+}
+
+// onlyRepeats requires that nothing comes but tries of the command named.
+func (n *node) onlyRepeats(id string) {
+	n.t.Helper()
+	for {
+		select {
+		case a := <-n.asked:
+			if a.c.GetId() != id {
+				n.t.Fatalf("a command came: %v", a.c)
+			}
+		case <-time.After(quiet):
+			return
+		}
+	}
+}
+
 func (n *node) none() {
 	n.t.Helper()
 	select {
@@ -363,6 +388,14 @@ func (l *leg) event(number uint64, body any) *callv1.Event {
 		e.Body = &callv1.Event_Ended{Ended: b}
 	case *callv1.Probe:
 		e.Body = &callv1.Event_Probe{Probe: b}
+	case *callv1.Reoffer:
+		e.Body = &callv1.Event_Reoffer{Reoffer: b}
+	case *callv1.PushFailed:
+		e.Body = &callv1.Event_PushFailed{PushFailed: b}
+	case *callv1.InCall:
+		e.LegId, e.Body = l.call, &callv1.Event_InCall{InCall: b}
+	case *callv1.Idle:
+		e.LegId, e.Body = l.call, &callv1.Event_Idle{Idle: b}
 	}
 	return e
 }

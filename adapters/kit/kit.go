@@ -183,7 +183,8 @@ type Ref struct {
 	Terminal string
 }
 
-// Store is a durable map of small values.
+// Store is a durable map of small values. A key is any text of 1 to 256 bytes; a
+// slash separates its parts, of which none may be empty.
 type Store interface {
 	// Get reads a value; CODE_NOT_FOUND if it is not there.
 	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
@@ -193,9 +194,11 @@ type Store interface {
 	// Delete removes a value; it need not exist.
 	Delete(ctx context.Context, key string) error
 	// Watch calls f, from one goroutine, with every value whose key is under
-	// prefix ("inbox/alice"; a slash separates a key's parts), then once with an
-	// Item without a key, then with every change on any node, until ctx ends or f
-	// returns false. It survives the bus's absence; values may come again.
+	// prefix ("inbox/alice" has "inbox/alice/1", not "inbox/alice" itself; "" has
+	// all), then once with an Item without a key, then with every change on any
+	// node, until f returns false, which gives nil, or ctx ends, which gives its
+	// error. Of changes in quick succession only the last may come. It survives the
+	// bus's absence, after which all of it comes again.
 	Watch(ctx context.Context, prefix string, f func(Item) bool) error
 }
 

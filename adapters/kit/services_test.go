@@ -73,6 +73,46 @@ func TestTheDirectoryDecides(t *testing.T) {
 	}
 }
 
+func TestTheDirectoryIsAskedForMore(t *testing.T) {
+	n := start(t, nil)
+	if _, err := n.host.LookUp(n.ctx(), "sip:bob@example.com"); schema.CodeOf(err) != callv1.Code_CODE_RETRY {
+		t.Errorf("without a directory: %v", err)
+	}
+	n.directory(func(q *callv1.DirectoryRequest) *callv1.DirectoryReply {
+		switch b := q.GetBody().(type) {
+		case *callv1.DirectoryRequest_Resolve:
+			if b.Resolve.GetAddress() == "sip:bob@example.com" {
+				return &callv1.DirectoryReply{Party: &callv1.Party{Subscriber: "bob"}}
+			}
+			return &callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_NOT_FOUND}}
+		case *callv1.DirectoryRequest_PutDevice:
+			if b.PutDevice.GetToken() == "one too many" {
+				return &callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_OVERLOAD}}
+			}
+		case *callv1.DirectoryRequest_Wake:
+			if b.Wake.GetWhat() != "message" {
+				return &callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID}}
+			}
+		}
+		return &callv1.DirectoryReply{}
+	})
+	if p, err := n.host.LookUp(n.ctx(), "sip:bob@example.com"); err != nil || p.GetSubscriber() != "bob" {
+		t.Errorf("bob: %v, %v", p, err)
+	}
+	if _, err := n.host.LookUp(n.ctx(), "sip:nobody@example.com"); schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
+		t.Errorf("nobody: %v", err)
+	}
+	if err := n.host.PutDevice(n.ctx(), &callv1.PutDevice{Token: "first"}); err != nil {
+		t.Errorf("a device: %v", err)
+	}
+	if err := n.host.PutDevice(n.ctx(), &callv1.PutDevice{Token: "one too many"}); schema.CodeOf(err) != callv1.Code_CODE_OVERLOAD {
+		t.Errorf("one device too many: %v", err)
+	}
+	if err := n.host.Wake(n.ctx(), &callv1.Wake{What: "message"}); err != nil {
+		t.Errorf("wake: %v", err)
+	}
+}
+
 func TestSignalsGoToTheLegsMediaNode(t *testing.T) {
 	n := start(t, nil)
 	alice, _ := n.attach("alice")
@@ -156,47 +196,6 @@ func TestSignalsBeforeTheirCallAreBounded(t *testing.T) {
 	}
 	a.refuse(callv1.Code_CODE_FORBIDDEN)
 	n.result(out)
-}
-
-func TestStore(t *testing.T) {
-	n := start(t, nil)
-	s := n.host.Store()
-	for _, key := range []string{"plain", "a.b", "!room:example.org", "é", "a=b"} {
-		if _, _, err := s.Get(n.ctx(), key); schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
-			t.Errorf("%q, absent: %v", key, err)
-		}
-		first, err := s.Put(n.ctx(), key, []byte("one"), 0)
-		if err != nil {
-			t.Fatalf("%q: %v", key, err)
-		}
-		if _, err := s.Put(n.ctx(), key, []byte("two"), 0); schema.CodeOf(err) != callv1.Code_CODE_CONFLICT {
-			t.Errorf("%q, there already: %v", key, err)
-		}
-		second, err := s.Put(n.ctx(), key, []byte("two"), first)
-		if err != nil {
-			t.Errorf("%q: %v", key, err)
-		}
-		if v, r, err := s.Get(n.ctx(), key); err != nil || string(v) != "two" || r != second {
-			t.Errorf("%q: %q at %d, %v", key, v, r, err)
-		}
-		if err := s.Delete(n.ctx(), key); err != nil {
-			t.Errorf("%q: %v", key, err)
-		}
-		if err := s.Delete(n.ctx(), key); err != nil {
-			t.Errorf("%q, again: %v", key, err)
-		}
-		if _, err := s.Put(n.ctx(), key, []byte("three"), 0); err != nil {
-			t.Errorf("%q, after its removal: %v", key, err)
-		}
-	}
-	if _, err := s.Put(n.ctx(), "", nil, 0); schema.CodeOf(err) != callv1.Code_CODE_INVALID {
-		t.Errorf("no key: %v", err)
-	}
-	n.broker.Stop()
-	defer n.broker.Start()
-	if _, _, err := s.Get(n.ctx(), "plain"); schema.CodeOf(err) != callv1.Code_CODE_RETRY {
-		t.Errorf("the bus is away: %v", err)
-	}
 }
 
 func TestResolve(t *testing.T) {

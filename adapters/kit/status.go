@@ -202,7 +202,7 @@ func (h *host) showing(terminalID string, calls []*callv1.Event) ([]*callv1.Even
 		return nil, errNotAttached
 	}
 	return slices.DeleteFunc(calls, func(e *callv1.Event) bool {
-		if e.GetInCall() == nil || e.GetTerminalId() != terminalID || h.inCall(t, e.GetCallId()) {
+		if e.GetInCall() == nil || h.inCall(t, e.GetCallId()) {
 			return true
 		}
 		m := t.marks.of(e.GetCallId())

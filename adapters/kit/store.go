@@ -2,6 +2,8 @@ package kit
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,8 +43,8 @@ func (s *store) open(ctx context.Context) (bus.KV, error) {
 
 // key makes any text a key of the bucket, one to one.
 func (s *store) key(k string) (string, error) {
-	if k == "" || len(k) > 256 {
-		return "", schema.Invalid("key", "must have 1 to 256 bytes")
+	if k == "" || len(k) > 256 || slices.Contains(strings.Split(k, "/"), "") {
+		return "", schema.Invalid("key", "must have 1 to 256 bytes, and no empty part")
 	}
 	const hexDigits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -115,21 +117,43 @@ func (s *store) Delete(ctx context.Context, key string) error {
 
 // Watch implements Store.
 func (s *store) Watch(ctx context.Context, prefix string, f func(Item) bool) error {
-	p, err := s.key(prefix)
+	filter := s.prefix + ">"
+	if prefix != "" {
+		p, err := s.key(prefix)
+		if err != nil {
+			return err
+		}
+		filter = p + ".>"
+	}
+	kv, err := s.openInTime(ctx)
 	if err != nil {
 		return err
 	}
-	kv, err := s.open(ctx)
-	if err != nil {
-		return err
-	}
-	err = kv.Watch(ctx, p+".>", func(e bus.Entry) bool {
+	err = kv.Watch(ctx, filter, func(e bus.Entry) bool {
+		if e.Key == "" {
+			return f(Item{})
+		}
 		return f(Item{Key: s.plain(e.Key), Value: e.Value, Revision: e.Revision, Deleted: e.Deleted})
 	})
 	if err != nil && ctx.Err() == nil {
 		return retryable(err)
 	}
 	return err
+}
+
+// openInTime opens the bucket as soon as the bus is there.
+func (s *store) openInTime(ctx context.Context) (bus.KV, error) {
+	for try := 0; ; try++ {
+		kv, err := s.open(ctx)
+		switch {
+		case err == nil:
+			return kv, nil
+		case errors.Is(err, bus.ErrClosed):
+			return nil, err
+		case !pause(ctx, backoff(try)):
+			return nil, bus.ContextError(ctx)
+		}
+	}
 }
 
 // plain gives the key that key encoded.

@@ -12,8 +12,8 @@ import (
 func identityCases() []func(*env) {
 	return []func(*env){
 		commandTellsItsSender, commandsOfOtherPartitionsDoNotCome, commandNeedsAnOwner, eventReachesItsNode,
-		signalTellsItsSender, mediaCommandReachesItsNode, directorySharesQuestions, unreadableMessagesAreRefused,
-		identityIsChecked,
+		signalTellsItsSender, mediaCommandReachesItsNode, directorySharesQuestions, callStateSharesQuestions,
+		unreadableMessagesAreRefused, identityIsChecked,
 	}
 }
 
@@ -126,6 +126,34 @@ func directorySharesQuestions(e *env) {
 	e.equal(schema.CodeOf(err), callv1.Code_CODE_FORBIDDEN)
 }
 
+func callStateSharesQuestions(e *env) {
+	var served [2]atomic.Int32
+	for i := range served {
+		_, err := e.bus("callstate", "c"+strconv.Itoa(i)).ServeCalls(
+			func(from *callv1.Identity, q *callv1.CallsRequest, respond func(*callv1.CallsReply)) {
+				served[i].Add(1)
+				if from.GetKind() != "grpcpipe" || from.GetNode() != "p1" {
+					respond(&callv1.CallsReply{Error: &callv1.Error{Code: callv1.Code_CODE_NOT_FOUND}})
+					return
+				}
+				respond(&callv1.CallsReply{Calls: []*callv1.Event{{CallId: callID, TerminalId: q.GetTerminalId()}}})
+			})
+		e.ok(err)
+	}
+	b := e.bus("grpcpipe", "p1")
+	for range 100 {
+		r, err := b.Calls(e.ctx, &callv1.CallsRequest{TerminalId: "t1"})
+		e.ok(err)
+		e.equal(len(r.GetCalls()), 1)
+		e.equal(r.GetCalls()[0].GetTerminalId(), "t1")
+	}
+	if a, b := served[0].Load(), served[1].Load(); a+b != 100 || a == 0 || b == 0 {
+		e.t.Fatalf("served %d and %d of 100", a, b)
+	}
+	_, err := e.bus("grpcpipe", "p2").Calls(e.ctx, &callv1.CallsRequest{TerminalId: "t1"})
+	e.equal(schema.CodeOf(err), callv1.Code_CODE_NOT_FOUND)
+}
+
 func unreadableMessagesAreRefused(e *env) {
 	b := e.bus("callstate", "x")
 	_, err := b.ServeCommands(schema.Partition(callID), func(*callv1.Identity, string, *callv1.Command, func(*callv1.Reply)) { e.t.Error("served") })
@@ -138,10 +166,12 @@ func unreadableMessagesAreRefused(e *env) {
 	e.ok(err)
 	_, err = b.ServeDirectory(func(*callv1.Identity, *callv1.DirectoryRequest, func(*callv1.DirectoryReply)) { e.t.Error("served") })
 	e.ok(err)
+	_, err = b.ServeCalls(func(*callv1.Identity, *callv1.CallsRequest, func(*callv1.CallsReply)) { e.t.Error("served") })
+	e.ok(err)
 	d := e.connect()
 	for _, subject := range []string{
 		schema.CommandSubject("k", "n", callID), schema.EventSubject("callstate", "x", legID),
-		schema.MediaSubject("x", callID), schema.DirectorySubject("k", "n"),
+		schema.MediaSubject("x", callID), schema.DirectorySubject("k", "n"), schema.CallsSubject("k", "n"),
 	} {
 		answer, err := d.Request(e.ctx, subject, []byte{0xff, 0xff})
 		e.ok(err)
