@@ -94,37 +94,65 @@ function tone(connection, digit) {
   return true;
 }
 
-// src/reasons.ts
-var words = {
-  200: "Call ended",
-  400: "The exchange did not understand the call",
-  401: "Wrong account or password",
-  403: "Not allowed",
-  404: "No such number or address",
-  408: "No answer",
-  410: "No longer reachable",
-  480: "Not reachable right now",
-  484: "Incomplete number",
-  // sylkRTC says 486 for a declined call too.
-  486: "Busy, or declined",
-  487: "Cancelled",
-  488: "No audio or video format in common",
-  503: "The exchange is full, try again later",
-  600: "Busy",
-  603: "Declined",
-  604: "No such number or address",
-  904: "Wrong account or password"
+// src/lines.ts
+var Hold = class {
+  before = /* @__PURE__ */ new Map();
+  /** Holds every line; also those that have come since it was last called. */
+  apply(connection) {
+    for (const line of connection.getTransceivers()) {
+      if (line.direction === "stopped" || this.before.has(line)) continue;
+      this.before.set(line, line.direction);
+      line.direction = "inactive";
+    }
+  }
+  lift() {
+    for (const [line, direction] of this.before) if (line.direction !== "stopped") line.direction = direction;
+    this.before.clear();
+  }
 };
-function code(reason) {
-  const match = /^\s*(\d{3})\b/.exec(reason);
-  return match ? Number(match[1]) : 0;
+function holds(sdp) {
+  const audio = sdp.split(/\r?\n(?=m=)/).find((part) => part.startsWith("m=audio "));
+  return audio !== void 0 && !/^m=audio 0 /.test(audio) && /^a=(sendonly|inactive)\s*$/m.test(audio);
 }
-function inWords(reason) {
-  const status = code(reason);
-  const known = words[status];
-  if (known !== void 0) return known;
-  if (status >= 500 && status < 600) return "The exchange could not complete the call";
-  return reason.trim() || "Call ended";
+async function startCamera(connection, local) {
+  const video = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
+  const captured = await navigator.mediaDevices.getUserMedia({ video });
+  const track = captured.getVideoTracks()[0];
+  if (track === void 0 || connection.signalingState === "closed") {
+    release(captured);
+    return;
+  }
+  local.addTrack(track);
+  const line = videoLine(connection);
+  if (line === void 0) {
+    connection.addTrack(track, local);
+    return;
+  }
+  await line.sender.replaceTrack(track);
+  line.sender.setStreams?.(local);
+  line.direction = receives(line.direction) ? "sendrecv" : "sendonly";
+}
+async function stopCamera(connection, local) {
+  for (const line of connection.getTransceivers()) {
+    const { track } = line.sender;
+    if (track?.kind !== "video" || line.direction === "stopped") continue;
+    await line.sender.replaceTrack(null);
+    line.direction = receives(line.direction) ? "recvonly" : "inactive";
+  }
+  for (const track of local.getVideoTracks()) {
+    track.stop();
+    local.removeTrack(track);
+  }
+}
+function unseen(connection) {
+  const lines = connection.getTransceivers().filter((line) => line.sender.track?.kind === "video");
+  return lines.length > 0 && lines.every((line) => line.currentDirection !== null && !/^send/.test(line.currentDirection));
+}
+function videoLine(connection) {
+  return connection.getTransceivers().find((line) => line.direction !== "stopped" && line.sender.track === null && line.receiver.track.kind === "video");
+}
+function receives(direction) {
+  return direction === "sendrecv" || direction === "recvonly";
 }
 
 // src/wire.ts
@@ -294,7 +322,221 @@ var Link = class {
   }
 };
 
+// src/negotiation.ts
+var NotUpdated = class extends Error {
+};
+var Negotiation = class {
+  constructor(connection, party) {
+    this.connection = connection;
+    this.party = party;
+  }
+  connection;
+  party;
+  turn = Promise.resolve();
+  /** Our offer that is on its way. */
+  waiting;
+  /** The exchange's offer that was not taken yet. */
+  offered;
+  /**
+   * Offers what the connection is now. Rejects with NotUpdated, Refused or Unsent
+   * if that does not come about; what was negotiated before then stands.
+   */
+  offer(options = {}) {
+    return this.inTurn(async () => {
+      const { connection } = this;
+      await connection.setLocalDescription(await connection.createOffer(options));
+      try {
+        const sdp = await this.ask(connection.localDescription?.sdp ?? "");
+        await connection.setRemoteDescription({ type: "answer", sdp });
+        this.party.described(sdp, "answer");
+      } catch (error) {
+        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" });
+        throw error;
+      }
+    });
+  }
+  /** The exchange offers. */
+  received(sdp) {
+    this.offered = sdp;
+    if (this.waiting === void 0) void this.answer();
+  }
+  /** The exchange has answered. */
+  accepted(sdp) {
+    this.offered = void 0;
+    this.settle()?.done(sdp);
+  }
+  /** The exchange has refused our offer, or withdrawn its own. */
+  failed(reason) {
+    const { waiting } = this;
+    if (waiting === void 0) this.offered = void 0;
+    else this.refused(new NotUpdated(reason));
+  }
+  /** The link is lost, and with it whatever was under way. */
+  unlinked() {
+    this.offered = void 0;
+    this.settle()?.failed(new Unsent());
+  }
+  ask(sdp) {
+    return new Promise((done, failed) => {
+      this.waiting = { done, failed };
+      this.party.update(sdp).catch((error) => {
+        if (error instanceof Unsent) this.unlinked();
+        else this.refused(error);
+      });
+    });
+  }
+  /** Our offer came to nothing, so the one that crossed it still stands. */
+  refused(error) {
+    this.settle()?.failed(error);
+    if (this.offered !== void 0) void this.answer();
+  }
+  settle() {
+    const { waiting } = this;
+    this.waiting = void 0;
+    return waiting;
+  }
+  /** Takes the exchange's offer, unless ours was served meanwhile. */
+  async answer() {
+    try {
+      await this.inTurn(() => this.take());
+    } catch (error) {
+      if (error instanceof Refused) this.offer().catch(() => void 0);
+    }
+  }
+  async take() {
+    const { connection, offered } = this;
+    if (offered === void 0 || connection.signalingState === "closed") return;
+    this.offered = void 0;
+    await connection.setRemoteDescription({ type: "offer", sdp: offered });
+    this.party.answering();
+    const answer = await connection.createAnswer();
+    await connection.setLocalDescription(answer);
+    this.party.described(offered, "offer");
+    await this.party.update(connection.localDescription?.sdp ?? answer.sdp ?? "");
+  }
+  inTurn(run) {
+    const result = this.turn.then(run);
+    this.turn = result.catch(() => void 0);
+    return result;
+  }
+};
+
+// src/reasons.ts
+var words = {
+  200: "Call ended",
+  400: "The exchange did not understand the call",
+  401: "Wrong account or password",
+  403: "Not allowed",
+  404: "No such number or address",
+  408: "No answer",
+  410: "No longer reachable",
+  429: "Too many calls, try again later",
+  480: "Not reachable right now",
+  484: "Incomplete number",
+  // sylkRTC says 486 for a declined call too.
+  486: "Busy, or declined",
+  487: "Cancelled",
+  488: "No audio or video format in common",
+  503: "The exchange is full, try again later",
+  600: "Busy",
+  603: "Declined",
+  604: "No such number or address",
+  904: "Wrong account or password"
+};
+function code(reason) {
+  const match = /^\s*(\d{3})\b/.exec(reason);
+  return match ? Number(match[1]) : 0;
+}
+function inWords(reason) {
+  const status = code(reason);
+  const known = words[status];
+  if (known !== void 0) return known;
+  if (status >= 500 && status < 600) return "The exchange could not complete the call";
+  return reason.trim() || "Call ended";
+}
+
+// src/recovery.ts
+var patience = 3e3;
+var most = 2;
+var Recovery = class {
+  constructor(connection, patient) {
+    this.connection = connection;
+    this.patient = patient;
+  }
+  connection;
+  patient;
+  timer;
+  tries = 0;
+  /** The connection's state has changed. */
+  moved() {
+    const state = this.connection.connectionState;
+    if (state === "connected") this.tries = 0;
+    if (state === "disconnected") this.soon(patience);
+    if (state !== "failed") return;
+    if (this.tries >= most) this.patient.lost();
+    else this.soon(0);
+  }
+  soon(wait) {
+    if (this.timer !== void 0) browser.cancel(this.timer);
+    this.timer = browser.after(wait, () => {
+      this.timer = void 0;
+      const state = this.connection.connectionState;
+      if (state !== "failed" && state !== "disconnected" || !this.patient.recoverable()) return;
+      this.tries++;
+      this.patient.restart().catch(() => this.patient.lost());
+    });
+  }
+};
+
+// src/trickle.ts
+var Trickle = class {
+  /** send passes one batch on; an empty one is the end of candidates. */
+  constructor(send2) {
+    this.send = send2;
+  }
+  send;
+  known = false;
+  restarting = false;
+  waiting = [];
+  /** The exchange was told of the session: candidates may follow. */
+  get introduced() {
+    return this.known;
+  }
+  introduce() {
+    this.known = true;
+    this.flush();
+  }
+  /** Runs an exchange with new credentials; candidates of them that come before its end would be lost. */
+  async through(restart) {
+    this.restarting = true;
+    try {
+      await restart();
+    } finally {
+      this.restarting = false;
+      this.flush();
+    }
+  }
+  /** A candidate was found; null is their end. */
+  found(candidate) {
+    if (candidate?.candidate === "") return;
+    const batch = [];
+    if (candidate !== null) {
+      const { sdpMLineIndex, sdpMid } = candidate;
+      batch.push({ candidate: candidate.candidate, sdpMLineIndex: sdpMLineIndex ?? 0, sdpMid: sdpMid ?? "" });
+    }
+    this.waiting.push(batch);
+    this.flush();
+  }
+  flush() {
+    if (!this.known || this.restarting) return;
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const batch of waiting) this.send(batch);
+  }
+};
+
 // src/call.ts
+var retakesMost = 5;
 var Call = class _Call {
   constructor(session, direction, account2, peer, offer, exchange) {
     this.session = session;
@@ -324,19 +566,37 @@ var Call = class _Call {
   remote;
   muted = false;
   cameraOff = false;
+  /** On hold by this side. */
+  held = false;
+  /** On hold by the other side. */
+  heldByOther = false;
+  /** A change of the call is under way. */
+  changing = false;
+  /** Sound comes before the call is answered: it is not for this page to make any. */
+  early = false;
+  /** The exchange's id of the call; "" before it is known. */
+  callId = "";
+  /** The call goes on without a link; the exchange keeps it for a while. */
+  detached = false;
   /** The other side offered video. */
   offersVideo;
   connection;
-  introduced = false;
-  held = [];
+  negotiation;
+  hold = new Hold();
+  // A refused candidate decides nothing; the connection's own state does.
+  trickle = new Trickle(
+    (candidates) => this.exchange.request("session-trickle", { session: this.session, candidates }).catch(() => void 0)
+  );
   mediaNote = "";
   /** A call to a party; dial() starts it. */
   static to(peer, account2, exchange) {
     return new _Call(crypto.randomUUID(), "out", account2, peer, "", exchange);
   }
-  /** A call that came, with the caller's session description. */
-  static from(peer, account2, session, sdp, exchange) {
-    return new _Call(session, "in", account2, peer, sdp, exchange);
+  /** A call that came: the message that said so. */
+  static from(message, peer, account2, exchange) {
+    const call = new _Call(text(message, "session"), "in", account2, peer, text(message, "sdp"), exchange);
+    call.callId = text(message, "call_id");
+    return call;
   }
   get over() {
     return this.state === "ended";
@@ -359,7 +619,7 @@ var Call = class _Call {
         uri: this.peer.uri,
         sdp: offer.sdp ?? ""
       });
-      this.introduce();
+      this.trickle.introduce();
       await created;
     });
   }
@@ -374,14 +634,14 @@ var Call = class _Call {
       await connection.setLocalDescription(answer);
       if (this.over) return;
       const answered = this.exchange.request("session-answer", { session: this.session, sdp: answer.sdp ?? "" });
-      this.introduce();
+      this.trickle.introduce();
       await answered;
     });
   }
   /** Cancels, declines or hangs up, whichever the state means. */
   hangUp(words3 = this.ownWords()) {
     if (this.over) return;
-    const known = this.direction === "in" || this.introduced;
+    const known = this.direction === "in" || this.trickle.introduced;
     const { connection } = this;
     this.connection = void 0;
     this.end({ code: 0, words: words3 });
@@ -390,7 +650,10 @@ var Call = class _Call {
   }
   /** Takes a session-event of this call. */
   handle(message) {
-    if (this.over || text(message, "event") !== "state") return;
+    if (this.over) return;
+    if (text(message, "event") === "update") this.updated(message);
+    if (text(message, "event") !== "state") return;
+    this.callId = text(message, "call_id") || this.callId;
     switch (text(message, "state")) {
       case "ringing":
         if (this.state === "calling") this.enter("ringing");
@@ -400,7 +663,7 @@ var Call = class _Call {
         void this.answered(text(message, "sdp"), text(message, "state") === "accepted");
         break;
       case "established":
-        this.since = Date.now();
+        if (this.since === 0) this.since = Date.now();
         this.enter("established");
         break;
       case "terminated": {
@@ -422,6 +685,79 @@ var Call = class _Call {
   setCameraOff(off) {
     this.cameraOff = off;
     for (const track of this.local?.getVideoTracks() ?? []) track.enabled = !off;
+    this.exchange.changed(this);
+  }
+  /** Puts the call on hold, or takes it back: nothing is sent or heard meanwhile. */
+  setHeld(held) {
+    const set = (to) => {
+      this.held = to;
+      if (to) this.hold.apply(this.connection);
+      else this.hold.lift();
+    };
+    const words3 = held ? "The call could not be put on hold" : "The call could not be resumed";
+    return this.change(words3, async () => set(held), async () => set(!held));
+  }
+  /** Sends the camera from now on, or no more. */
+  setVideo(on) {
+    const { connection, local } = this;
+    if (connection === void 0 || local === void 0) return Promise.resolve();
+    this.cameraOff = false;
+    const stop = () => stopCamera(connection, local);
+    return on ? this.change("Video could not be added", () => startCamera(connection, local), stop) : this.change("The other side could not be told that video has ended", stop, async () => void 0);
+  }
+  /** The link is lost: a call with media of its own goes on. */
+  detach() {
+    this.detached = true;
+    this.negotiation?.unlinked();
+  }
+  /**
+   * Takes the call up on a new link, with new ways for its media if need be. "gone":
+   * the exchange does not know it any more; "later": the link is lost again.
+   */
+  async retake() {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.renegotiate(this.connection?.connectionState !== "connected");
+        this.detached = false;
+        this.exchange.changed(this);
+        return "taken";
+      } catch (error) {
+        if (this.over || error instanceof Unsent) return "later";
+        const unknown = error instanceof Refused && /^(Unknown session|Session )/.test(error.message);
+        if (unknown || attempt === retakesMost) return "gone";
+      }
+      await new Promise((done) => browser.after(1e3, done));
+    }
+  }
+  /** Ends without a word: the call goes on as another. */
+  supersede() {
+    release(this.local);
+    this.connection?.close();
+    this.enter("ended");
+  }
+  // Patient, for the recovery of media.
+  recoverable() {
+    return !this.over && this.state === "established" && !this.detached;
+  }
+  async restart() {
+    try {
+      await this.renegotiate(true);
+    } catch (error) {
+      if (!(error instanceof Unsent)) throw error;
+    }
+  }
+  lost() {
+    this.hangUp("The media connection was lost");
+  }
+  // Party, for the negotiation.
+  update(sdp) {
+    return this.exchange.request("session-update", { session: this.session, sdp });
+  }
+  answering() {
+    if (this.held) this.hold.apply(this.connection);
+  }
+  described(sdp, kind) {
+    if (kind === "offer" || !this.held) this.heldByOther = holds(sdp);
     this.exchange.changed(this);
   }
   /** Sends a DTMF digit: in the media if negotiated, otherwise as signalling. */
@@ -446,6 +782,44 @@ var Call = class _Call {
       }
     }
   }
+  /** Changes the connection and offers that; undone if it does not come about. */
+  async change(words3, make2, undo) {
+    if (this.state !== "established" || this.changing || this.connection === void 0) return;
+    this.changing = true;
+    this.note = "";
+    this.exchange.changed(this);
+    try {
+      await make2();
+      await this.renegotiate(false);
+    } catch {
+      if (this.over) return;
+      await undo();
+      this.note = words3;
+    } finally {
+      this.changing = false;
+      this.exchange.changed(this);
+    }
+  }
+  async renegotiate(restart) {
+    const { negotiation } = this;
+    if (negotiation === void 0) throw new Unsent();
+    if (restart) await this.trickle.through(() => negotiation.offer({ iceRestart: true }));
+    else await negotiation.offer();
+  }
+  updated(message) {
+    const { negotiation } = this;
+    switch (text(message, "state")) {
+      case "received":
+        negotiation?.received(text(message, "sdp"));
+        break;
+      case "accepted":
+        negotiation?.accepted(text(message, "sdp"));
+        break;
+      case "failed":
+        negotiation?.failed(text(message, "reason"));
+        break;
+    }
+  }
   /** Captures and makes the peer connection; undefined if the call ended meanwhile. */
   async connect(video, offer) {
     const local = await capture({ video });
@@ -457,14 +831,17 @@ var Call = class _Call {
     this.note = video && !this.hasCamera ? "No camera: sound only" : "";
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.connection = connection;
+    this.negotiation = new Negotiation(connection, this);
     const remote = new MediaStream();
     this.remote = remote;
     connection.ontrack = ({ track }) => {
       remote.addTrack(track);
+      track.onmute = track.onunmute = () => this.exchange.changed(this);
       this.exchange.changed(this);
     };
-    connection.onicecandidate = ({ candidate }) => this.trickle(candidate);
-    connection.onconnectionstatechange = () => this.transport(connection.connectionState);
+    connection.onicecandidate = ({ candidate }) => this.over || this.trickle.found(candidate);
+    const recovery = new Recovery(connection, this);
+    connection.onconnectionstatechange = () => this.transport(connection.connectionState, recovery);
     if (offer !== void 0) await connection.setRemoteDescription({ type: "offer", sdp: offer });
     send(connection, local);
     this.exchange.changed(this);
@@ -473,7 +850,9 @@ var Call = class _Call {
   async answered(sdp, final2) {
     const connection = this.connection;
     if (connection === void 0) return;
+    this.early = !final2;
     if (final2) this.enter("connecting");
+    else this.exchange.changed(this);
     if (this.direction === "in" || sdp === "" || connection.signalingState === "stable") return;
     try {
       await connection.setRemoteDescription({ type: "answer", sdp });
@@ -481,38 +860,27 @@ var Call = class _Call {
       this.hangUp("The answer could not be used");
     }
   }
-  /** The exchange knows the session from now on: candidates may follow. */
-  introduce() {
-    this.introduced = true;
-    for (const candidates of this.held) this.sendCandidates(candidates);
-    this.held = [];
-  }
-  /** Passes a candidate on; null, the end of candidates, becomes an empty list. */
-  trickle(candidate) {
-    if (this.over || candidate?.candidate === "") return;
-    const batch = [];
-    if (candidate !== null) {
-      const { sdpMLineIndex, sdpMid } = candidate;
-      batch.push({ candidate: candidate.candidate, sdpMLineIndex: sdpMLineIndex ?? 0, sdpMid: sdpMid ?? "" });
-    }
-    if (this.introduced) this.sendCandidates(batch);
-    else this.held.push(batch);
-  }
-  sendCandidates(candidates) {
-    this.exchange.request("session-trickle", { session: this.session, candidates }).catch(() => void 0);
-  }
-  transport(state) {
+  transport(state, recovery) {
     if (this.over) return;
-    if (state === "failed") {
-      this.hangUp("The media connection was lost");
+    if (state === "failed" && this.state !== "established") {
+      this.lost();
       return;
     }
-    this.mediaNote = state === "disconnected" ? "The media connection is interrupted" : "";
+    this.mediaNote = state === "disconnected" || state === "failed" ? "The media connection is interrupted" : "";
+    recovery.moved();
     this.exchange.changed(this);
   }
   /** What there is to say beside the state. */
   get remark() {
-    return this.mediaNote || this.note;
+    return this.mediaNote || this.note || this.between;
+  }
+  /** What the two sides have agreed on, if that is less than a user expects. */
+  get between() {
+    if (this.state !== "established") return "";
+    if (this.held) return "On hold";
+    if (this.heldByOther) return "The other side has put the call on hold";
+    const mute = this.connection !== void 0 && this.hasCamera && !this.changing && unseen(this.connection);
+    return mute ? "The other side does not take your video" : "";
   }
   ownWords() {
     if (this.state === "incoming") return "Declined";
@@ -521,6 +889,7 @@ var Call = class _Call {
   wordsFor(reason) {
     const status = code(reason);
     if (status === 487 && this.direction === "in") return "Ended before you answered";
+    if (/transferred/i.test(reason)) return "The call goes on at another device";
     if (this.since > 0) {
       if (status === 200) return "The other side hung up";
       if (status === 480) return "The other side was lost";
@@ -544,6 +913,7 @@ var Call = class _Call {
 // src/phone.ts
 var recentKept = 30;
 var missedWithin = 5e3;
+var offeredAnewWithin = 3e3;
 var agent = "Tandem softphone";
 var final = /* @__PURE__ */ new Set([401, 403, 404, 904]);
 var finalWords = /^(SIP domain not allowed|invalid SIP URI)/;
@@ -571,6 +941,10 @@ var Phone = class {
   owed = /* @__PURE__ */ new Set();
   /** The incoming call that the exchange has already called missed. */
   missing;
+  /** The call in view, as the exchange offers it anew after a lost link. */
+  spare;
+  /** The exchange does not know the call in view any more. */
+  gone;
   /** The exchange knows the account on the current link. */
   added = false;
   refusals = 0;
@@ -649,7 +1023,12 @@ var Phone = class {
   /** Calls that have no media of their own yet do not outlive the link. */
   unlinked() {
     const call = this.call;
-    if (call === void 0 || call.over || call.state === "established" || call.state === "starting") return;
+    this.spare = void 0;
+    if (call === void 0 || call.over || call.state === "starting") return;
+    if (call.state === "established") {
+      call.detach();
+      return;
+    }
     this.owed.add(call.session);
     call.abandon("The connection to the exchange was lost");
   }
@@ -691,7 +1070,9 @@ var Phone = class {
   event(message) {
     const kind = text(message, "sylkrtc");
     if (kind === "session-event") {
-      if (this.call?.session === text(message, "session")) this.call.handle(message);
+      const session = text(message, "session");
+      if (this.call?.session === session) this.call.handle(message);
+      else if (text(message, "state") === "terminated" && text(this.spare ?? {}, "session") === session) this.spare = void 0;
       return;
     }
     if (kind !== "account-event" || text(message, "account") !== this.profile?.account) return;
@@ -719,20 +1100,58 @@ var Phone = class {
       this.signedIn = true;
       for (const session of this.owed) this.connection.request("session-terminate", { session }).catch(() => void 0);
       this.owed.clear();
+      void this.retake();
     }
     this.render();
+  }
+  /** Goes on, on a new link, with the call that the old one had. */
+  async retake() {
+    const { call } = this;
+    if (!call?.detached || call.over) return;
+    const outcome = await call.retake();
+    if (this.call !== call || call.over) return;
+    if (outcome === "taken") this.spare = void 0;
+    if (outcome !== "gone") return;
+    this.gone = call;
+    if (this.spare !== void 0) {
+      this.replace(call, this.spare);
+      return;
+    }
+    browser.after(offeredAnewWithin, () => {
+      if (this.gone === call) call.abandon("The connection to the exchange was lost for too long");
+    });
+  }
+  /** Goes on with a call as the exchange offers it anew. */
+  replace(call, message) {
+    this.spare = void 0;
+    this.gone = void 0;
+    const next = Call.from(message, call.peer, call.account, this);
+    next.since = call.since;
+    this.call = next;
+    call.supersede();
+    void next.accept(call.hasCamera);
+  }
+  /** Reports whether a call that comes is the one in view, which the exchange offers anew. */
+  isAnew(message) {
+    const id = text(message, "call_id");
+    return id !== "" && this.call !== void 0 && !this.call.over && this.call.detached && this.call.callId === id;
   }
   incoming(message) {
     const session = text(message, "session");
     const peer = identity(message, "originator");
     if (session === "" || session === this.call?.session || this.owed.has(session)) return;
+    if (this.isAnew(message)) {
+      if (this.gone === this.call) this.replace(this.call, message);
+      else this.spare = message;
+      return;
+    }
     if (this.call !== void 0 && !this.call.over) {
       void this.request("session-terminate", { session }).catch(() => void 0);
       this.add({ peer, direction: "in", words: "Called while you were in a call", missed: true, at: Date.now(), lasted: 0 });
       this.render();
       return;
     }
-    this.call = Call.from(peer, this.profile.account, session, text(message, "sdp"), this);
+    this.call = Call.from(message, peer, this.profile.account, this);
     this.render();
   }
   /** A missed call: the one that has just stopped ringing here, or one that never rang. */
@@ -961,7 +1380,11 @@ var CallView = class {
     on("decline", (call) => call.hangUp());
     on("hangup", (call) => call.hangUp());
     on("mute", (call) => call.setMuted(!call.muted));
-    on("camera", (call) => call.setCameraOff(!call.cameraOff));
+    on("camera", (call) => {
+      if (call.state === "established") void call.setVideo(!call.hasCamera);
+      else call.setCameraOff(!call.cameraOff);
+    });
+    on("hold", (call) => void call.setHeld(!call.held));
     on("done", () => phone.dismiss());
     on("again", (call) => phone.dial(call.peer, call.hasCamera));
     get("keypad").addEventListener("click", () => this.openPad(this.pad.hidden));
@@ -984,7 +1407,7 @@ var CallView = class {
   leaving;
   render() {
     const { call } = this.phone;
-    this.sounds.follow(call?.state);
+    this.sounds.follow(call?.early ? void 0 : call?.state);
     if (call !== this.shown) this.change(call);
     if (call === void 0) return;
     this.describe(call);
@@ -1031,7 +1454,9 @@ var CallView = class {
   }
   /** The picture takes the whole view once the other side sends one. */
   picture() {
-    const live = this.remote.srcObject !== null && this.remote.videoWidth > 0;
+    const stream = this.remote.srcObject;
+    const sent = stream?.getVideoTracks().some((track) => track.readyState === "live" && !track.muted) ?? false;
+    const live = sent && this.remote.videoWidth > 0;
     this.view.classList.toggle("picture", live);
   }
   controls(call) {
@@ -1040,13 +1465,21 @@ var CallView = class {
     show(get("accept-video"), call.offersVideo);
     show(get("controls-live"), !incoming && !call.over);
     show(get("controls-ended"), call.over);
+    const established = call.state === "established";
     const { mute, camera, keypad } = { mute: get("mute"), camera: get("camera"), keypad: get("keypad") };
     mute.setAttribute("aria-pressed", String(call.muted));
     write(mute.lastChild, call.muted ? "Unmute" : "Mute");
-    show(camera, call.hasCamera);
+    show(camera, call.hasCamera || established);
+    camera.disabled = call.changing || call.held;
     camera.setAttribute("aria-pressed", String(call.cameraOff));
-    write(camera.lastChild, call.cameraOff ? "Camera on" : "Camera off");
-    show(keypad, call.state === "established");
+    const video = call.hasCamera ? "Stop video" : "Add video";
+    write(camera.lastChild, established ? video : call.cameraOff ? "Camera on" : "Camera off");
+    const hold = get("hold");
+    show(hold, established);
+    hold.disabled = call.changing;
+    hold.setAttribute("aria-pressed", String(call.held));
+    write(hold.lastChild, call.held ? "Resume" : "Hold");
+    show(keypad, established);
   }
   moved(call) {
     this.state = call.state;

@@ -27,6 +27,8 @@ export interface Recent {
 const recentKept = 30;
 // A missed-session event this soon after an incoming call's end is about it.
 const missedWithin = 5_000;
+// A call that the exchange has dropped from a lost link comes again this soon.
+const offeredAnewWithin = 3_000;
 const agent = "Tandem softphone";
 // Refusals of an account that trying again does not cure. Every other passes:
 // an exchange that is busy or being restarted.
@@ -53,6 +55,10 @@ export class Phone implements Exchange {
   private readonly owed = new Set<string>();
   /** The incoming call that the exchange has already called missed. */
   private missing: Call | undefined;
+  /** The call in view, as the exchange offers it anew after a lost link. */
+  private spare: Message | undefined;
+  /** The exchange does not know the call in view any more. */
+  private gone: Call | undefined;
   /** The exchange knows the account on the current link. */
   private added = false;
   private refusals = 0;
@@ -150,7 +156,12 @@ export class Phone implements Exchange {
   /** Calls that have no media of their own yet do not outlive the link. */
   private unlinked(): void {
     const call = this.call;
-    if (call === undefined || call.over || call.state === "established" || call.state === "starting") return;
+    this.spare = undefined;
+    if (call === undefined || call.over || call.state === "starting") return;
+    if (call.state === "established") {
+      call.detach();
+      return;
+    }
     this.owed.add(call.session);
     call.abandon("The connection to the exchange was lost");
   }
@@ -198,7 +209,9 @@ export class Phone implements Exchange {
   private event(message: Message): void {
     const kind = text(message, "sylkrtc");
     if (kind === "session-event") {
-      if (this.call?.session === text(message, "session")) this.call.handle(message);
+      const session = text(message, "session");
+      if (this.call?.session === session) this.call.handle(message);
+      else if (text(message, "state") === "terminated" && text(this.spare ?? {}, "session") === session) this.spare = undefined;
       return;
     }
     if (kind !== "account-event" || text(message, "account") !== this.profile?.account) return;
@@ -227,8 +240,44 @@ export class Phone implements Exchange {
       this.signedIn = true;
       for (const session of this.owed) this.connection.request("session-terminate", { session }).catch(() => undefined);
       this.owed.clear();
+      void this.retake();
     }
     this.render();
+  }
+
+  /** Goes on, on a new link, with the call that the old one had. */
+  private async retake(): Promise<void> {
+    const { call } = this;
+    if (!call?.detached || call.over) return;
+    const outcome = await call.retake();
+    if (this.call !== call || call.over) return;
+    if (outcome === "taken") this.spare = undefined;
+    if (outcome !== "gone") return;
+    this.gone = call;
+    if (this.spare !== undefined) {
+      this.replace(call, this.spare);
+      return;
+    }
+    browser.after(offeredAnewWithin, () => {
+      if (this.gone === call) call.abandon("The connection to the exchange was lost for too long");
+    });
+  }
+
+  /** Goes on with a call as the exchange offers it anew. */
+  private replace(call: Call, message: Message): void {
+    this.spare = undefined;
+    this.gone = undefined;
+    const next = Call.from(message, call.peer, call.account, this);
+    next.since = call.since;
+    this.call = next;
+    call.supersede();
+    void next.accept(call.hasCamera);
+  }
+
+  /** Reports whether a call that comes is the one in view, which the exchange offers anew. */
+  private isAnew(message: Message): boolean {
+    const id = text(message, "call_id");
+    return id !== "" && this.call !== undefined && !this.call.over && this.call.detached && this.call.callId === id;
   }
 
   private incoming(message: Message): void {
@@ -236,13 +285,18 @@ export class Phone implements Exchange {
     const peer = identity(message, "originator");
     // After a reconnect the exchange repeats what was not acknowledged.
     if (session === "" || session === this.call?.session || this.owed.has(session)) return;
+    if (this.isAnew(message)) {
+      if (this.gone === this.call) this.replace(this.call!, message);
+      else this.spare = message;
+      return;
+    }
     if (this.call !== undefined && !this.call.over) {
       void this.request("session-terminate", { session }).catch(() => undefined);
       this.add({ peer, direction: "in", words: "Called while you were in a call", missed: true, at: Date.now(), lasted: 0 });
       this.render();
       return;
     }
-    this.call = Call.from(peer, this.profile!.account, session, text(message, "sdp"), this);
+    this.call = Call.from(message, peer, this.profile!.account, this);
     this.render();
   }
 

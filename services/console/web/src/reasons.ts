@@ -9,6 +9,7 @@ const words: Record<number, string> = {
   404: "No such number or address",
   408: "No answer",
   410: "No longer reachable",
+  429: "Too many calls, try again later",
   480: "Not reachable right now",
   484: "Incomplete number",
   // sylkRTC says 486 for a declined call too.

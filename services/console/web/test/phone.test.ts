@@ -1,94 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Phone } from "../src/phone";
-import { Clock, Socket, settle } from "./fakes";
-
-// A browser without sound or network: captures and connections that succeed.
-const tracks = [{ kind: "audio", enabled: true, stop() {} }];
-const stream = { getTracks: () => tracks, getAudioTracks: () => tracks, getVideoTracks: () => [], addTrack() {} };
-let capture: () => Promise<unknown> = async () => stream;
-let connections: Connection[] = [];
-
-class Connection {
-  signalingState = "stable";
-  connectionState = "new";
-  closed = false;
-  onicecandidate: ((event: { candidate: unknown }) => void) | null = null;
-  onconnectionstatechange: (() => void) | null = null;
-  ontrack = null;
-  constructor() {
-    connections.push(this);
-  }
-  addTrack() {}
-  async createOffer() {
-    return { type: "offer", sdp: "our offer" };
-  }
-  async createAnswer() {
-    return { type: "answer", sdp: "our answer" };
-  }
-  async setLocalDescription(d: { type: string }) {
-    this.signalingState = d.type === "offer" ? "have-local-offer" : "stable";
-  }
-  async setRemoteDescription(d: { type: string }) {
-    this.signalingState = d.type === "offer" ? "have-remote-offer" : "stable";
-  }
-  close() {
-    this.closed = true;
-  }
-}
-
-const clock = new Clock();
-Object.assign(globalThis, {
-  window: { setTimeout: (run: () => void, ms: number) => clock.env.after(ms, run), clearTimeout: clock.env.cancel },
-  WebSocket: Socket,
-  RTCPeerConnection: Connection,
-  MediaStream: class {
-    addTrack() {}
-  },
-});
-Object.defineProperty(globalThis, "navigator", { value: { mediaDevices: { getUserMedia: () => capture() } } });
-
-const profile = { account: "alice@demo.test", ha1: "f".repeat(32), name: "Alice", number: "" };
-
-async function register(socket: Socket): Promise<void> {
-  socket.says({ sylkrtc: "ready-event" });
-  socket.acks("account-add");
-  await settle();
-  socket.acks("account-register");
-  socket.says({ sylkrtc: "account-event", account: profile.account, event: "registration-state", state: "registered" });
-  await settle();
-}
-
-async function signedIn() {
-  connections = [];
-  capture = async () => stream;
-  const phone = new Phone("ws://x/", () => {});
-  phone.signIn(profile);
-  const socket = Socket.latest;
-  await register(socket);
-  return { phone, socket };
-}
-
-function event(socket: Socket, session: string, state: string, more: object = {}) {
-  socket.says({ sylkrtc: "session-event", session, event: "state", state, ...more });
-}
-
-function incoming(socket: Socket, session: string, uri = "bob@demo.test") {
-  socket.says({ sylkrtc: "account-event", account: profile.account, event: "incoming-session", session, originator: { uri, display_name: "Bob" }, sdp: "v=0\r\nm=audio 9 X\r\n" });
-}
-
-function missed(socket: Socket, uri = "bob@demo.test") {
-  socket.says({ sylkrtc: "account-event", account: profile.account, event: "missed-session", originator: { uri } });
-}
-
-async function calling() {
-  const all = await signedIn();
-  all.phone.dial({ uri: "bob@demo.test" }, false);
-  await settle();
-  const { session } = all.socket.acks("session-create") as unknown as { session: string };
-  await settle();
-  return { ...all, session, call: all.phone.call! };
-}
+import { browser, clock } from "./browser";
+import { Socket, settle } from "./fakes";
+import { calling, event, incoming, missed, profile, register, signedIn } from "./steps";
 
 test("signs in with the account's HA1", async () => {
   const { phone, socket } = await signedIn();
@@ -194,20 +109,20 @@ test("a call goes through its states", async () => {
   assert.equal(call.state, "established");
   event(socket, session, "terminated", { reason: "200 Session Terminated" });
   assert.equal(call.ending?.words, "The other side hung up");
-  assert.ok(connections[0]!.closed);
+  assert.ok(browser.connections[0]!.closed);
 });
 
 test("candidates follow the offer, in order, and then their end", async () => {
   const { phone, socket } = await signedIn();
   phone.dial({ uri: "bob@demo.test" }, false);
-  for (let i = 0; connections.length === 0 && i < 50; i++) await Promise.resolve();
+  for (let i = 0; browser.connections.length === 0 && i < 50; i++) await Promise.resolve();
   const candidate = (n: number) => ({ candidate: `candidate:${n}`, sdpMLineIndex: 0, sdpMid: "0" });
-  connections[0]!.onicecandidate?.({ candidate: candidate(1) });
+  browser.connections[0]!.onicecandidate?.({ candidate: candidate(1) });
   assert.equal(socket.count("session-trickle"), 0, "before the exchange knows the session");
   await settle();
-  connections[0]!.onicecandidate?.({ candidate: candidate(2) });
-  connections[0]!.onicecandidate?.({ candidate: { candidate: "" } });
-  connections[0]!.onicecandidate?.({ candidate: null });
+  browser.connections[0]!.onicecandidate?.({ candidate: candidate(2) });
+  browser.connections[0]!.onicecandidate?.({ candidate: { candidate: "" } });
+  browser.connections[0]!.onicecandidate?.({ candidate: null });
   assert.deepEqual(
     socket.sent.slice(-4).map((m) => [m["sylkrtc"], m["candidates"]?.map((c: { candidate: string }) => c.candidate)]),
     [["session-create", undefined], ["session-trickle", ["candidate:1"]], ["session-trickle", ["candidate:2"]], ["session-trickle", []]],
@@ -217,10 +132,10 @@ test("candidates follow the offer, in order, and then their end", async () => {
 test("a call cancelled while the microphone opens is never sent", async () => {
   const { phone, socket } = await signedIn();
   let opened = (_: unknown) => {};
-  capture = () => new Promise((done) => (opened = done));
+  browser.capture = () => new Promise((done) => (opened = done));
   phone.dial({ uri: "bob@demo.test" }, false);
   phone.call!.hangUp();
-  opened(stream);
+  opened(browser.stream);
   await settle();
   assert.equal(socket.count("session-create"), 0);
   assert.equal(socket.count("session-terminate"), 0);
@@ -250,14 +165,14 @@ test("an incoming call is answered; without a microphone it goes on ringing", as
   const { phone, socket } = await signedIn();
   incoming(socket, "s1");
   assert.equal(phone.call!.state, "incoming");
-  capture = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+  browser.capture = () => Promise.reject(new DOMException("no", "NotAllowedError"));
   await phone.call!.accept(false);
   assert.equal(phone.call!.state, "incoming");
   assert.equal(phone.call!.remark, "This page may not use the microphone");
-  capture = async () => stream;
+  browser.capture = async () => browser.stream;
   void phone.call!.accept(false);
   await settle();
-  assert.deepEqual([socket.last("session-answer")["session"], socket.last("session-answer")["sdp"]], ["s1", "our answer"]);
+  assert.deepEqual([socket.last("session-answer")["session"], socket.last("session-answer")["sdp"]], ["s1", "answer audio:sendrecv"]);
 });
 
 test("a second call is refused as busy and noted", async () => {
@@ -301,15 +216,14 @@ test("a call that still rings does not outlive the link", async () => {
   const { phone, socket, call } = await calling();
   socket.onclose?.();
   assert.equal(call.ending?.words, "The connection to the exchange was lost");
-  assert.ok(connections[0]!.closed);
+  assert.ok(browser.connections[0]!.closed);
   phone.dismiss();
   assert.equal(phone.call, undefined);
 });
 
-test("lost media ends the call", async () => {
+test("media lost before the call is established ends it", async () => {
   const { socket, session, call } = await calling();
-  connections[0]!.connectionState = "failed";
-  connections[0]!.onconnectionstatechange?.();
+  browser.connections[0]!.moves("failed");
   assert.equal(call.ending?.words, "The media connection was lost");
   assert.equal(socket.last("session-terminate")["session"], session);
 });

@@ -44,7 +44,11 @@ export class CallView {
     on("decline", (call) => call.hangUp());
     on("hangup", (call) => call.hangUp());
     on("mute", (call) => call.setMuted(!call.muted));
-    on("camera", (call) => call.setCameraOff(!call.cameraOff));
+    on("camera", (call) => {
+      if (call.state === "established") void call.setVideo(!call.hasCamera);
+      else call.setCameraOff(!call.cameraOff);
+    });
+    on("hold", (call) => void call.setHeld(!call.held));
     on("done", () => phone.dismiss());
     on("again", (call) => phone.dial(call.peer, call.hasCamera));
     get("keypad").addEventListener("click", () => this.openPad(this.pad.hidden));
@@ -55,7 +59,7 @@ export class CallView {
 
   render(): void {
     const { call } = this.phone;
-    this.sounds.follow(call?.state);
+    this.sounds.follow(call?.early ? undefined : call?.state);
     if (call !== this.shown) this.change(call);
     if (call === undefined) return;
     this.describe(call);
@@ -107,7 +111,9 @@ export class CallView {
 
   /** The picture takes the whole view once the other side sends one. */
   private picture(): void {
-    const live = this.remote.srcObject !== null && this.remote.videoWidth > 0;
+    const stream = this.remote.srcObject as MediaStream | null;
+    const sent = stream?.getVideoTracks().some((track) => track.readyState === "live" && !track.muted) ?? false;
+    const live = sent && this.remote.videoWidth > 0;
     this.view.classList.toggle("picture", live);
   }
 
@@ -117,13 +123,21 @@ export class CallView {
     show(get("accept-video"), call.offersVideo);
     show(get("controls-live"), !incoming && !call.over);
     show(get("controls-ended"), call.over);
-    const { mute, camera, keypad } = { mute: get("mute"), camera: get("camera"), keypad: get("keypad") };
+    const established = call.state === "established";
+    const { mute, camera, keypad } = { mute: get("mute"), camera: get<HTMLButtonElement>("camera"), keypad: get("keypad") };
     mute.setAttribute("aria-pressed", String(call.muted));
     write(mute.lastChild!, call.muted ? "Unmute" : "Mute");
-    show(camera, call.hasCamera);
+    show(camera, call.hasCamera || established);
+    camera.disabled = call.changing || call.held;
     camera.setAttribute("aria-pressed", String(call.cameraOff));
-    write(camera.lastChild!, call.cameraOff ? "Camera on" : "Camera off");
-    show(keypad, call.state === "established");
+    const video = call.hasCamera ? "Stop video" : "Add video";
+    write(camera.lastChild!, established ? video : call.cameraOff ? "Camera on" : "Camera off");
+    const hold = get<HTMLButtonElement>("hold");
+    show(hold, established);
+    hold.disabled = call.changing;
+    hold.setAttribute("aria-pressed", String(call.held));
+    write(hold.lastChild!, call.held ? "Resume" : "Hold");
+    show(keypad, established);
   }
 
   private moved(call: Call): void {
