@@ -75,7 +75,8 @@ func usable(k *jose.JSONWebKey, text []byte) bool {
 func algorithmOf(key any) string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		if bits := k.N.BitLen(); bits >= minRSABits && bits <= maxRSABits {
+		// With an exponent of 1 anybody can sign.
+		if bits := k.N.BitLen(); bits >= minRSABits && bits <= maxRSABits && k.E >= 3 && k.E%2 == 1 {
 			return string(jose.RS256)
 		}
 	case *ecdsa.PublicKey:

@@ -179,6 +179,7 @@ func TestKeySet(t *testing.T) {
 	data := `{"keys":[` + strings.Join([]string{
 		text(jwk("r", &k.rsa.PublicKey)), text(jwk("private", k.rsa2)), text(jwk("small", &small.PublicKey)),
 		text(jwk("p384", &p384.PublicKey)), text(jwk("oct", []byte("a shared secret of an issuer"))), text(enc), text(ps), wrap, check,
+		strings.Replace(text(jwk("one", &k.rsa.PublicKey)), `"AQAB"`, `"AQ"`, 1), // exponent 1
 		`{"kty":"OKP","crv":"X25519","x":"AAAA"}`, `{"kty":"new","kid":"r"}`, `7`,
 		text(jwk("two", &k.rsa.PublicKey)), text(jwk("two", &k.rsa2.PublicKey)), text(jwk("two", &k.ec.PublicKey)),
 	}, ",") + `]}`
@@ -193,7 +194,7 @@ func TestKeySet(t *testing.T) {
 			t.Errorf("%s is private", key.KeyID)
 		}
 	}
-	if want := []string{"r", "private", "check", "two", "two", "two"}; !slices.Equal(names, want) || set.ignored != 9 {
+	if want := []string{"r", "private", "check", "two", "two", "two"}; !slices.Equal(names, want) || set.ignored != 10 {
 		t.Errorf("keys %q, %d ignored; want %q", names, set.ignored, want)
 	}
 	for _, tt := range []struct {

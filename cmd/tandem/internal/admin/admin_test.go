@@ -51,12 +51,18 @@ func call(ref string, state callv1.CallState, age time.Duration) *callv1.CallRec
 type book struct {
 	put     directory.Subscriber
 	removed string
+	phone   [2]string
 	err     error
 }
 
 func (b *book) List() []directory.Listed { return []directory.Listed{{ID: "alice", Source: "config"}} }
 
 func (b *book) Put(_ context.Context, s directory.Subscriber) error { b.put = s; return b.err }
+
+func (b *book) SetPhone(_ context.Context, id, address string) error {
+	b.phone = [2]string{id, address}
+	return b.err
+}
 
 func (b *book) Remove(_ context.Context, id string) error { b.removed = id; return b.err }
 
@@ -227,6 +233,7 @@ func TestWhoMayAsk(t *testing.T) {
 		{"without the token", "t0ken", "/api/calls", "GET", nil, 401},
 		{"with a wrong token", "t0ken", "/api/calls", "GET", func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, 401},
 		{"with the token", "t0ken", "/api/calls", "GET", func(r *http.Request) { r.Header.Set("Authorization", "Bearer t0ken") }, 200},
+		{"sets a phone without the token", "", "/api/subscribers/a/phone", "PUT", nil, 403},
 		{"writes with the token", "t0ken", "/api/subscribers/a", "DELETE", func(r *http.Request) { r.Header.Set("Authorization", "Bearer t0ken") }, 204},
 		{"under a name (DNS rebinding)", "", "/api/calls", "GET", func(r *http.Request) { r.Host = "evil.example:9464" }, 403},
 		{"from a web page", "", "/api/calls", "GET", func(r *http.Request) { r.Header.Set("Origin", "http://127.0.0.1:8080") }, 403},
@@ -266,6 +273,9 @@ func TestSubscribers(t *testing.T) {
 	if err := c.Remove(t.Context(), "erin"); err != nil || p.book.removed != "erin" {
 		t.Errorf("%v, %q", err, p.book.removed)
 	}
+	if err := c.SetPhone(t.Context(), "a/b", "tel:+12025550102"); err != nil || p.book.phone != [2]string{"a/b", "tel:+12025550102"} {
+		t.Errorf("%v, %q", err, p.book.phone)
+	}
 	p.book.err = schema.Invalid("addresses[0]", "is bad")
 	if err := c.Put(t.Context(), sub); err == nil || err.Error() != "addresses[0]: is bad" {
 		t.Errorf("%v", err)
@@ -279,6 +289,9 @@ func TestSubscribers(t *testing.T) {
 		if status != http.StatusBadRequest || strings.Contains(answer, "s3cret") {
 			t.Errorf("%s: %d %s", name, status, answer)
 		}
+	}
+	if status, answer := p.do("PUT", "/api/subscribers/erin/phone", auth, `{"fone":"x"}`); status != http.StatusBadRequest {
+		t.Errorf("unknown key: %d %s", status, answer)
 	}
 	p.SetDirectory(nil)
 	if _, err := c.Subscribers(t.Context()); err == nil || !strings.Contains(err.Error(), "does not run the directory") {

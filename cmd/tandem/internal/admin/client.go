@@ -75,6 +75,16 @@ func (c *Client) Put(ctx context.Context, s directory.Subscriber) error {
 	return err
 }
 
+// SetPhone makes an address a subscriber's phone; none is the default again.
+func (c *Client) SetPhone(ctx context.Context, id, address string) error {
+	body, err := json.Marshal(Phone{address})
+	if err != nil {
+		return fmt.Errorf("writing the address: %w", err)
+	}
+	_, err = c.do(ctx, http.MethodPut, "/api/subscribers/"+url.PathEscape(id)+"/phone", body)
+	return err
+}
+
 // Remove deletes a subscriber.
 func (c *Client) Remove(ctx context.Context, id string) error {
 	_, err := c.do(ctx, http.MethodDelete, "/api/subscribers/"+url.PathEscape(id), nil)

@@ -27,6 +27,7 @@ import (
 type Directory interface {
 	List() []directory.Listed
 	Put(ctx context.Context, s directory.Subscriber) error
+	SetPhone(ctx context.Context, id, address string) error
 	Remove(ctx context.Context, id string) error
 }
 
@@ -60,6 +61,7 @@ func New(cfg Config) *Server {
 	s.mux.HandleFunc("GET /api/calls/{id}", s.reader(s.showCall))
 	s.mux.HandleFunc("GET /api/subscribers", s.reader(s.listSubscribers))
 	s.mux.HandleFunc("PUT /api/subscribers/{id}", s.writer(s.putSubscriber))
+	s.mux.HandleFunc("PUT /api/subscribers/{id}/phone", s.writer(s.putPhone))
 	s.mux.HandleFunc("DELETE /api/subscribers/{id}", s.writer(s.removeSubscriber))
 	return s
 }
