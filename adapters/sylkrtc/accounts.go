@@ -165,6 +165,7 @@ func (p *peer) unregister(transaction, name string) {
 		p.send(failure{transaction, errorText(err)})
 		return
 	}
+	p.a.messaging.unregistered(a)
 	p.a.log.Info("unregistered", "remote", p.remote, "account", a.aor.AOR())
 	p.send(ack{transaction})
 }

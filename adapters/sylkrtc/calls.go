@@ -15,10 +15,11 @@ type session struct {
 
 	leg      string // "" until the Offer's reply
 	state    string
-	seen     uint64 // number of the last event that is on its way to the client
-	raceLost bool   // ended before its client could answer
-	early    bool   // the client has the answer since before the call was accepted
-	offered  string // the re-offer that the client has and did not answer; "" if none
+	seen     uint64   // number of the last event that is on its way to the client
+	raceLost bool     // ended before its client could answer
+	far      []string // the addresses of the other side that are accounts
+	early    bool     // the client has the answer since before the call was accepted
+	offered  string   // the re-offer that the client has and did not answer; "" if none
 }
 
 func (s *session) unanswered() bool {

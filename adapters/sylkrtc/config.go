@@ -39,6 +39,8 @@ type Config struct {
 	ResumeCalls    bool `yaml:"resume_calls" doc:"Keep the calls of a connection that broke for call state's grace period, so that the account can go on with them on a new connection. When false they end at once."`
 	BareOriginator bool `yaml:"bare_originator" doc:"Tell sylkRTC-1 clients who calls as a bare address, as clients of July 2015 expect, instead of an object with address and display name."`
 
+	Messages Messages `yaml:"messages" doc:"Messages between accounts, address books, devices and public keys."`
+
 	// Fallback serves every other path of the port: the softphone page, when one
 	// process does both. nil answers 404.
 	Fallback http.Handler `yaml:"-"`
@@ -70,6 +72,7 @@ func Defaults() *Config {
 		PongTimeout:    30 * time.Second,
 		AuthForCalls:   true,
 		ResumeCalls:    true,
+		Messages:       messagesDefaults(),
 	}
 }
 
@@ -121,7 +124,7 @@ func (c *Config) Validate() error {
 			return schema.Invalid(f.path, "must be at least 1ms")
 		}
 	}
-	return nil
+	return c.Messages.validate()
 }
 
 var _ kit.Config = (*Config)(nil)

@@ -48,6 +48,7 @@ func (p *peer) tellEvent(a *account, e *callv1.Event, done chan<- error) error {
 		return nil
 	}
 	s.seen = e.GetNumber()
+	s.meet(e)
 	fresh := s.state != terminated
 	for _, m := range eventMessages(s, e) {
 		p.send(m)

@@ -32,6 +32,8 @@ type fakeHost struct {
 	terminals map[string]*callv1.Terminal
 	detached  map[string]kit.DetachReason
 	changed   chan struct{}
+
+	store *fakeStore
 }
 
 func newFakeHost() *fakeHost {
@@ -39,7 +41,7 @@ func newFakeHost() *fakeHost {
 		key: schema.NewIDKey([]byte("test")), commands: make(chan *callv1.Command, 256),
 		signals: make(chan *callv1.Signal, 256), counts: make(chan string, 4096),
 		terminals: map[string]*callv1.Terminal{}, detached: map[string]kit.DetachReason{},
-		changed: make(chan struct{}),
+		changed: make(chan struct{}), store: newFakeStore(),
 	}
 }
 
@@ -158,7 +160,7 @@ func (h *fakeHost) LookUp(context.Context, string) (*callv1.Party, error) {
 }
 func (h *fakeHost) PutDevice(context.Context, *callv1.PutDevice) error { return nil }
 func (h *fakeHost) Wake(context.Context, *callv1.Wake) error           { return nil }
-func (h *fakeHost) Store() kit.Store                                   { return nil }
+func (h *fakeHost) Store() kit.Store                                   { return h.store }
 func (h *fakeHost) DrainTimeout() time.Duration                        { return 5 * time.Second }
 func (h *fakeHost) Metrics() kit.Metrics                               { return h }
 func (h *fakeHost) Log() *slog.Logger                                  { return slog.New(slog.DiscardHandler) }

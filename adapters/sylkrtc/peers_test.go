@@ -94,7 +94,9 @@ func TestPeerLargeMessage(t *testing.T) {
 	s := serve(t, nil)
 	c := s.client(t, sylkrtctest.V2)
 	c.signIn("alice")
-	c.refused(c.request("account-message", map[string]any{"content": strings.Repeat("x", 900<<10)}), "account-message is not supported")
+	c.refused(c.request("account-message", map[string]any{"account": "alice@example.com", "uri": "bob@example.com",
+		"message_id": "m", "content": strings.Repeat("x", 900<<10), "content_type": "text/plain",
+		"timestamp": "2026-01-02T03:04:05Z"}), "Message is too long")
 	sdp := func(size int) error {
 		return c.Create(within(t), "s1", "alice@example.com", "bob@example.com", strings.Repeat("x", size))
 	}

@@ -343,7 +343,7 @@ func TestRequestUnsupported(t *testing.T) {
 			}
 		}
 		slices.Sort(unsupported)
-		if len(unsupported) < 20 {
+		if len(unsupported) < 17 {
 			t.Fatalf("only %d: %v", len(unsupported), unsupported)
 		}
 		for _, name := range unsupported {

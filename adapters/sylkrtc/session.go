@@ -30,6 +30,7 @@ type peer struct {
 	pinged time.Time // guarded by adapter.mu
 
 	rate bucket  // the reader's
+	talk bucket  // the request goroutine's: of messaging
 	bad  strikes // the reader's: messages that were no requests
 	over int     // the reader's: requests in a row that were too many
 	deaf bool    // the reader's: nothing is listened to any more

@@ -1,0 +1,283 @@
+package sylkrtc
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/sylkrtc/internal/mailbox"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// messaging is what a node has for messages, address books, devices and public
+// keys. What is kept lies in the store that the nodes share; a node has a line
+// for each account that is connected to it, and one watch of all boxes.
+//
+// Its goroutines: run watches; each line has one while there is something to tell
+// its connections. None of them holds the lock while it blocks.
+type messaging struct {
+	a     *adapter
+	store kit.Store
+	boxes *mailbox.Boxes
+
+	mu      sync.Mutex
+	lines   map[string]*line // by mailbox.Key
+	devices map[*account]*callv1.PutDevice
+	held    map[*peer]*heldBack
+	dialogs dialogs
+	timers  int
+}
+
+// line is an account that is connected to this node.
+type line struct {
+	key     string
+	account string // canonical
+
+	// Guarded by messaging.mu.
+	members []*account
+	opens   []*account // registered, and not told yet what waits
+	latest  []byte     // the box as the watch gave it
+	running bool
+
+	// Of the line's goroutine.
+	known bool
+	told  uint64 // number of the last tell
+}
+
+const (
+	// storeTimeout is how long a request may take in the store.
+	storeTimeout = 10 * time.Second
+	// watchRetry is the pause after a watch that failed.
+	watchRetry = time.Second
+	// maxTimers bounds what is to be looked at later.
+	maxTimers = 10_000
+)
+
+// init is called once, before anything else.
+func (m *messaging) init(a *adapter) {
+	m.a, m.store = a, a.host.Store()
+	m.boxes = mailbox.New(m.store, a.cfg.Messages.limits(), nil)
+	m.lines, m.devices, m.held = map[string]*line{}, map[*account]*callv1.PutDevice{}, map[*peer]*heldBack{}
+	m.dialogs.init()
+}
+
+// run watches what has changed for the accounts here, until draining begins.
+func (m *messaging) run(ctx context.Context) {
+	for {
+		err := m.store.Watch(ctx, mailbox.Prefix, m.changed)
+		if ctx.Err() != nil {
+			return
+		}
+		m.a.log.Warn("messages are not watched", "error", err)
+		retry := time.NewTimer(watchRetry)
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+		}
+		retry.Stop()
+	}
+}
+
+// changed takes a box that has changed.
+func (m *messaging) changed(i kit.Item) bool {
+	key, ok := mailbox.KeyOf(i.Key)
+	if !ok || i.Deleted {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.lines[key]; l != nil {
+		l.latest = i.Value
+		m.start(l)
+	}
+	return true
+}
+
+// registered says that an account is signed in: verified, and told so. It is
+// called on the connection's request goroutine, also when the account registers
+// again, and never with a lock held.
+func (m *messaging) registered(a *account) {
+	if l := m.join(a); l != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		l.opens = append(l.opens, a)
+		m.start(l)
+	}
+}
+
+// join has a verified account be told what happens to it; nil if its client does
+// not understand that.
+func (m *messaging) join(a *account) *line {
+	if a.p.v != v2 {
+		return nil
+	}
+	address := a.aor.String()
+	key := mailbox.Key(address)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.lines[key]
+	if l == nil {
+		l = &line{key: key, account: address}
+		m.lines[key] = l
+	}
+	if !slices.Contains(l.members, a) {
+		l.members = append(l.members, a)
+		m.start(l)
+	}
+	return l
+}
+
+// gone says that an account is signed out or its connection has ended. It may be
+// called again and from any goroutine, and must not block.
+func (m *messaging) gone(a *account) {
+	key := mailbox.Key(a.aor.String())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.devices, a)
+	l := m.lines[key]
+	if l == nil {
+		return
+	}
+	is := func(b *account) bool { return a == b }
+	l.members, l.opens = slices.DeleteFunc(l.members, is), slices.DeleteFunc(l.opens, is)
+	if len(l.members) == 0 && !l.running {
+		delete(m.lines, key)
+	}
+}
+
+// at gives the connections that an account has here.
+func (m *messaging) at(account string) []*account {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.lines[mailbox.Key(account)]; l != nil {
+		return slices.Clone(l.members)
+	}
+	return nil
+}
+
+// start has a line look at what is new. mu is held.
+func (m *messaging) start(l *line) {
+	if !l.running {
+		l.running = m.a.spawn(func(context.Context) { m.serve(l) })
+	}
+}
+
+// serve tells an account's connections what is new until nothing is.
+func (m *messaging) serve(l *line) {
+	for {
+		m.mu.Lock()
+		latest, opens := l.latest, l.opens
+		l.latest, l.opens = nil, nil
+		if len(l.members) == 0 || l.known && latest == nil && len(opens) == 0 {
+			l.running = false
+			if len(l.members) == 0 {
+				delete(m.lines, l.key)
+			}
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+		if err := m.turn(l, latest, opens); err != nil {
+			m.a.log.Debug("an account's messages could not be read", "account", l.account, "error", err)
+			m.again(l, opens)
+			return
+		}
+	}
+}
+
+// again tries a line once more, a little later: the bus is away.
+func (m *messaging) again(l *line, opens []*account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.running, l.known = false, false // what was missed meanwhile is read anew
+	for _, a := range opens {
+		if slices.Contains(l.members, a) {
+			l.opens = append(l.opens, a)
+		}
+	}
+	m.laterLocked(watchRetry, func(context.Context) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.lines[l.key] == l {
+			m.start(l)
+		}
+	})
+}
+
+// turn tells what is new in one state of an account's box.
+func (m *messaging) turn(l *line, latest []byte, opens []*account) error {
+	ctx, cancel := m.within()
+	defer cancel()
+	var box mailbox.Box
+	if l.known && len(opens) == 0 {
+		if err := json.Unmarshal(latest, &box); err != nil {
+			m.a.log.Error("a box cannot be read", "account", l.account, "error", err)
+			return nil
+		}
+	} else {
+		var err error
+		box, err = m.boxes.Get(ctx, l.account)
+		if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
+			err = m.boxes.Make(ctx, l.account)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !l.known {
+		l.known, l.told = true, box.N
+	}
+	d := delivery{m: m, l: l, members: m.at(l.account), sent: map[sending]bool{}}
+	tells, missed := box.Since(l.told)
+	l.told = box.N
+	if missed {
+		m.a.host.Metrics().Count("message_tells_missed", 1)
+		for _, r := range box.Waiting {
+			d.message(ctx, r, d.members)
+		}
+	}
+	for _, t := range tells {
+		d.tell(ctx, t)
+	}
+	for _, r := range box.Waiting {
+		d.message(ctx, r, opens)
+	}
+	d.confirm()
+	return nil
+}
+
+// within gives a context for the store. It outlasts the connection that asked:
+// what is half done would be worse than what is done.
+func (m *messaging) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(m.a.work, storeTimeout)
+}
+
+// later runs f after a while, unless the server drains before or too much is to
+// be done later already; false then.
+func (m *messaging) later(d time.Duration, f func(context.Context)) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.laterLocked(d, f)
+}
+
+func (m *messaging) laterLocked(d time.Duration, f func(context.Context)) bool {
+	if m.timers >= maxTimers {
+		return false
+	}
+	m.timers++
+	time.AfterFunc(d, func() {
+		m.mu.Lock()
+		m.timers--
+		m.mu.Unlock()
+		m.a.spawn(func(context.Context) {
+			ctx, cancel := m.within()
+			defer cancel()
+			f(ctx)
+		})
+	})
+	return true
+}
