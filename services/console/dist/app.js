@@ -537,6 +537,7 @@ var Trickle = class {
 
 // src/call.ts
 var retakesMost = 5;
+var notNow = /* @__PURE__ */ new Set([408, 429, 491, 503]);
 var Call = class _Call {
   constructor(session, direction, account2, peer, offer, exchange) {
     this.session = session;
@@ -718,16 +719,18 @@ var Call = class _Call {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.renegotiate(this.connection?.connectionState !== "connected");
-        this.detached = false;
-        this.exchange.changed(this);
-        return "taken";
+        break;
       } catch (error) {
         if (this.over || error instanceof Unsent) return "later";
-        const unknown = error instanceof Refused && /^(Unknown session|Session )/.test(error.message);
-        if (unknown || attempt === retakesMost) return "gone";
+        const last = attempt === retakesMost;
+        if (error instanceof NotUpdated && (last || !notNow.has(code(error.message)))) break;
+        if (last || error instanceof Refused && /^(Unknown session|Session )/.test(error.message)) return "gone";
       }
       await new Promise((done) => browser.after(1e3, done));
     }
+    this.detached = false;
+    this.exchange.changed(this);
+    return "taken";
   }
   /** Ends without a word: the call goes on as another. */
   supersede() {

@@ -3,7 +3,7 @@
 
 import { Hold, holds, startCamera, stopCamera, unseen } from "./lines";
 import { capture, hasVideo, NoMedia, release, send, tone } from "./media";
-import { Negotiation, type Party } from "./negotiation";
+import { Negotiation, NotUpdated, type Party } from "./negotiation";
 import { code, inWords } from "./reasons";
 import { type Patient, Recovery } from "./recovery";
 import { browser, Refused, Unsent } from "./sylk";
@@ -34,6 +34,7 @@ export type Retaken = "taken" | "gone" | "later";
 
 // How often a call is taken up again while the exchange says "not now".
 const retakesMost = 5;
+const notNow = new Set([408, 429, 491, 503]);
 
 export class Call implements Party, Patient {
   state: CallState;
@@ -233,16 +234,19 @@ export class Call implements Party, Patient {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.renegotiate(this.connection?.connectionState !== "connected");
-        this.detached = false;
-        this.exchange.changed(this);
-        return "taken";
+        break;
       } catch (error) {
         if (this.over || error instanceof Unsent) return "later";
-        const unknown = error instanceof Refused && /^(Unknown session|Session )/.test(error.message);
-        if (unknown || attempt === retakesMost) return "gone";
+        const last = attempt === retakesMost;
+        // Who refuses the offer, and not for now, knows the call.
+        if (error instanceof NotUpdated && (last || !notNow.has(code(error.message)))) break;
+        if (last || (error instanceof Refused && /^(Unknown session|Session )/.test(error.message))) return "gone";
       }
       await new Promise<void>((done) => browser.after(1_000, done));
     }
+    this.detached = false;
+    this.exchange.changed(this);
+    return "taken";
   }
 
   /** Ends without a word: the call goes on as another. */

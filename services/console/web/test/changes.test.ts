@@ -264,6 +264,16 @@ test("a call is taken up again and again while the exchange says not now", async
   assert.equal(call.detached, false);
 });
 
+test("an exchange that refuses new ways for a call knows it", async () => {
+  const { phone, session, call, connection } = await talking();
+  const again = await relinked(clock);
+  await settle();
+  again.acks("session-update");
+  update(again, session, "failed", { reason: "488 Not Acceptable Here" });
+  await settle();
+  assert.deepEqual([phone.call, call.detached, call.state, connection.signalingState], [call, false, "established", "stable"]);
+});
+
 test("a link lost again while a call is taken up is waited for", async () => {
   const { session, call } = await talking();
   const one = await relinked(clock);
