@@ -30,9 +30,12 @@ func Spec() kit.Spec {
 }
 
 // features of a terminal. A MultiPipe names its calls, so a new stream of the
-// same subscriber takes them up; a Pipe starts afresh.
+// same subscriber takes them up; a new Pipe is shown its call and pulls it.
 func features(multi bool) *callv1.Features {
-	return &callv1.Features{Resumes: multi, Renegotiates: true, ShowsRinging: true, Video: true}
+	return &callv1.Features{
+		Resumes: true, Renegotiates: true, ShowsRinging: true, Video: true,
+		ShowsCalls: true, RemembersCalls: multi,
+	}
 }
 
 // Adapter serves WG2 terminals.
@@ -55,10 +58,10 @@ type Adapter struct {
 
 // streams are one subscriber's on this node.
 type streams struct {
-	open      int
-	attaching int
-	// attached is closed when an Attach under way has ended, for better or worse.
-	attached chan struct{}
+	open    int
+	opening int
+	// opened is closed when an opening under way has ended, for better or worse.
+	opened chan struct{}
 }
 
 // New makes the adapter; cfg is valid.
@@ -93,31 +96,33 @@ func (a *Adapter) Deliver(ctx context.Context, e *callv1.Event) error {
 }
 
 // find gives the stream of an event's terminal. An event may be faster than the
-// Attach that it is for; then that is waited for.
+// stream's opening; then that is waited for, since what a Pipe says first is its
+// subscriber's status. What shows that is taken at once.
 func (a *Adapter) find(ctx context.Context, e *callv1.Event) (*session, error) {
 	for {
 		a.mu.Lock()
 		s := a.sessions[e.GetTerminalId()]
-		var attached chan struct{}
-		if of := a.streams[e.GetSubscriber()]; of != nil && of.attaching > 0 {
-			attached = of.attached
+		var opened chan struct{}
+		if of := a.streams[e.GetSubscriber()]; of != nil && of.opening > 0 {
+			opened = of.opened
 		}
+		ready := s != nil && (s.terminal != nil || schema.IsStatus(e))
 		a.mu.Unlock()
 		switch {
-		case s != nil:
+		case ready:
 			return s, nil
-		case attached == nil:
+		case opened == nil:
 			return nil, gone()
 		}
 		select {
-		case <-attached:
+		case <-opened:
 		case <-ctx.Done():
-			return nil, retry("the terminal is being attached")
+			return nil, retry("the stream is being opened")
 		}
 	}
 }
 
-// enter counts a stream in, as one that is about to attach.
+// enter counts a stream in, as one that is about to be opened.
 func (a *Adapter) enter(p *callv1.Principal, multi bool) (*session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,29 +136,32 @@ func (a *Adapter) enter(p *callv1.Principal, multi bool) (*session, error) {
 		of = &streams{}
 		a.streams[p.GetSubscriber()] = of
 	}
+	s := &session{a: a, multi: multi, principal: p, log: a.host.Log(), id: schema.NewID()}
+	a.sessions[s.id] = s
 	a.count++
 	of.open++
-	if of.attaching++; of.attached == nil {
-		of.attached = make(chan struct{})
+	if of.opening++; of.opened == nil {
+		of.opened = make(chan struct{})
 	}
 	a.host.Metrics().Gauge("streams", a.count)
-	return &session{a: a, multi: multi, principal: p, log: a.host.Log()}, nil
+	return s, nil
 }
 
-// attached says that a stream's Attach has ended; t is nil if it failed.
-func (a *Adapter) attached(s *session, t *callv1.Terminal) {
+// opened says that a stream's opening has ended; t is nil if it failed.
+func (a *Adapter) opened(s *session, t *callv1.Terminal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if t != nil {
 		s.terminal = t
 		s.log = s.log.With("terminal", t.GetId(), "subscriber", t.GetSubscriber(), "multi", s.multi)
-		a.sessions[t.GetId()] = s
+	} else {
+		delete(a.sessions, s.id)
 	}
 	of := a.streams[s.principal.GetSubscriber()]
-	close(of.attached)
-	of.attached = nil
-	if of.attaching--; of.attaching > 0 {
-		of.attached = make(chan struct{})
+	close(of.opened)
+	of.opened = nil
+	if of.opening--; of.opening > 0 {
+		of.opened = make(chan struct{})
 	}
 }
 
@@ -161,7 +169,7 @@ func (a *Adapter) attached(s *session, t *callv1.Terminal) {
 func (a *Adapter) leave(s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.sessions, s.terminal.GetId())
+	delete(a.sessions, s.id)
 	sub := s.principal.GetSubscriber()
 	of := a.streams[sub]
 	if of.open--; of.open == 0 {

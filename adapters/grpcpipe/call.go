@@ -9,20 +9,38 @@ import (
 // maxJobs bounds the messages of one call that wait for call state.
 const maxJobs = 16
 
-// call is what a stream remembers of one call: which call_id is which leg, and
-// what is still to be carried out. The state of the call is call state's.
+// call is what a stream remembers of one call: which call_id is which leg, what
+// has been said, and what is still to be carried out. The state of the call is call
+// state's.
 type call struct {
 	// id is the call_id as the terminal knows it: its own text for a call that
-	// it placed, the leg id for one that it received.
+	// it placed or pulled, the leg id for one that it received.
 	id string
-	// leg is empty until the Offer of a Pipe is accepted.
+	// leg is empty until the Offer of a Pipe, or one that pulls, is accepted.
 	leg string
 	// placed: an Offer of this stream. known: call state has confirmed the leg,
 	// or sent it. Neither: an id that the terminal named, and that may be a call
 	// of an earlier stream or nobody's.
 	placed, known bool
+	// ringing: nobody has answered, as far as this stream knows.
+	ringing bool
 	// over: ended for the terminal; nothing more is told about it.
 	over bool
+
+	// peer is the far party; number is the one it was called or shown by.
+	peer   *callv1.Party
+	number string
+	// offering: an Offer of the terminal in an answered call, or to get into one,
+	// is under way.
+	offering bool
+	// offered is the event that offered the terminal anew and that it has not
+	// answered; 0 if none.
+	offered uint64
+	// alerted: the terminal was told that the other side alerts.
+	alerted bool
+	// pushing: the phone rings at the terminal's wish, which named the call so.
+	pushing  bool
+	pushName string
 
 	// jobs are carried out one after the other, in the order the messages came.
 	jobs    []func()
@@ -32,6 +50,21 @@ type call struct {
 	// while it is still being written is not written twice.
 	last    uint64
 	writing *written
+}
+
+// isWith reports whether a number is the far party's.
+func (c *call) isWith(number string) bool {
+	return number == c.number || knownBy(c.peer, number)
+}
+
+// meets takes what is learned of the far party.
+func (c *call) meets(p *callv1.Party) {
+	if p == nil {
+		return
+	}
+	if c.peer = p; c.number == "" {
+		c.number = msisdn(p)
+	}
 }
 
 // sure reports whether the terminal speaks of a call that is or was there.
@@ -93,6 +126,9 @@ func (s *session) add(c *call) {
 func (s *session) bind(c *call, leg string) {
 	if leg == "" {
 		return
+	}
+	if s.legs[c.leg] == c {
+		delete(s.legs, c.leg)
 	}
 	c.leg = leg
 	s.legs[leg] = c

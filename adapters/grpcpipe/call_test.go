@@ -189,7 +189,7 @@ func TestOfferRefused(t *testing.T) {
 			both(t, func(t *testing.T, multi bool) {
 				h := newFakeHost()
 				h.owner = func(c *callv1.Command) (*callv1.Reply, error) {
-					if c.GetOffer().GetSdp() == "v=0" {
+					if c.GetOffer() != nil || c.GetReoffer() != nil {
 						return nil, schema.Errorf(code, "no")
 					}
 					return nil, nil

@@ -2,8 +2,6 @@ package grpcpipe
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -11,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/tandem-rtc/tandem/adapters/grpcpipe/grpcpipetest"
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -142,37 +141,9 @@ func (p *pipe) ends() *status.Status {
 	return status.Convert(err)
 }
 
-// show puts a message in one line: "offer v=0 +12025550101 id=…".
-func show(m *message) string {
-	var b strings.Builder
-	switch body := m.GetMessage().(type) {
-	case nil:
-		b.WriteString("nothing")
-	case *wgtwo.WebTerminalMessage_Offer:
-		fmt.Fprintf(&b, "offer %s %s", body.Offer.GetSdp(), body.Offer.GetMsisdn().GetE164())
-	case *wgtwo.WebTerminalMessage_Answer:
-		fmt.Fprintf(&b, "answer %s", body.Answer.GetSdp())
-	case *wgtwo.WebTerminalMessage_Ringing:
-		b.WriteString("ringing")
-	case *wgtwo.WebTerminalMessage_Bye:
-		b.WriteString("bye")
-	case *wgtwo.WebTerminalMessage_Idle:
-		b.WriteString("idle")
-	case *wgtwo.WebTerminalMessage_InCall:
-		fmt.Fprintf(&b, "in_call %s", body.InCall.GetMsisdn().GetE164())
-	case *wgtwo.WebTerminalMessage_Error:
-		b.WriteString("error " + body.Error.GetErr().String())
-	case *wgtwo.WebTerminalMessage_Action:
-		b.WriteString("action")
-	}
-	return b.String() + " id=" + m.GetCallId()
-}
+func show(m *message) string { return grpcpipetest.Show(m) }
 
-func toPhone(id string) *message {
-	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{
-		Message: &wgtwo.Action_ToPhone{ToPhone: &wgtwo.ToPhone{}},
-	}}}
-}
+func toPhone(id string) *message { return grpcpipetest.ToPhone(id) }
 
 const (
 	alice = "12025550101"

@@ -6,9 +6,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/mem"
 
+	"github.com/tandem-rtc/tandem/adapters/grpcpipe/grpcpipetest"
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -35,7 +34,7 @@ func TestNoCall(t *testing.T) {
 	}
 	m.send(wireOffer("", "v=0", "+"+bob))
 	m.hears("error INVALID_CALL_ID id=")
-	m.send(toPhone(uuid1))
+	m.send(&message{CallId: uuid1, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{}}})
 	m.hears("error INVALID_CALL_ID id=" + uuid1)
 	select {
 	case c := <-s.host.commands:
@@ -54,19 +53,29 @@ func TestUnknownCallID(t *testing.T) {
 	}
 	s := serve(t, h)
 	p := s.signIn(t, true, alice)
-	for _, m := range []*message{wireRinging(uuid1), wireAnswer(uuid1, "v=0"), wireBye(uuid1), wireBye(h.incomingLeg())} {
+	for _, m := range []*message{
+		wireRinging(uuid1), wireAnswer(uuid1, "v=0"), wireBye(uuid1), wireBye(h.incomingLeg()), toPhone(uuid1),
+		toPhone(h.incomingLeg()), wireOffer(h.incomingLeg(), "v=0", ""), wireOffer(uuid1, "v=0", ""),
+	} {
 		p.send(m)
 		p.hears("error INVALID_CALL_ID id=" + m.GetCallId())
 		if c := h.command(t); c.GetPrincipal() != "s"+alice {
 			t.Errorf("asked for %q", c.GetPrincipal())
 		}
 	}
+	h.command(t) // an Offer without a number could also be a pull
 }
 
 // A call of another terminal behaves as unknown, be it another account's or the
-// same subscriber's, and goes on undisturbed.
+// same subscriber's, and goes on undisturbed. Only an Offer asks for it.
 func TestForeignCallID(t *testing.T) {
 	h := newFakeHost()
+	h.owner = func(c *callv1.Command) (*callv1.Reply, error) {
+		if c.GetPull() != nil {
+			return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "not yours")
+		}
+		return nil, nil
+	}
 	s := serve(t, h)
 	mine, same, other := s.signIn(t, true, alice), s.signIn(t, true, alice), s.signIn(t, true, bob)
 	leg := s.ring(t, mine)
@@ -92,8 +101,8 @@ func TestForeignCallID(t *testing.T) {
 	mine.hears("ringing id=" + uuid1)
 }
 
-// A second Offer, a renegotiation and a move to the phone get TRY_AGAIN; the
-// call is kept.
+// A second Offer and a move to the phone get TRY_AGAIN before the call is answered;
+// the call is kept.
 func TestTryAgain(t *testing.T) {
 	both(t, func(t *testing.T, multi bool) {
 		s := serve(t, newFakeHost())
@@ -105,7 +114,7 @@ func TestTryAgain(t *testing.T) {
 		p.hears("error TRY_AGAIN id=" + uuid1)
 		p.send(toPhone(uuid1))
 		p.hears("error TRY_AGAIN id=" + uuid1)
-		p.send(&message{CallId: uuid1, Message: &wgtwo.WebTerminalMessage_Action{}})
+		p.send(&message{CallId: uuid1, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{}}})
 		p.hears("error UNKNOWN id=" + uuid1)
 		if !multi {
 			p.send(wireOffer(uuid2, "v=0", "+"+bob))
@@ -128,6 +137,10 @@ func TestTryAgain(t *testing.T) {
 		p.hears("error TRY_AGAIN id=" + leg)
 		p.send(wireOffer(uuid1, "v=0", "+"+bob)) // one call too many
 		p.hears("error TRY_AGAIN id=" + uuid1)
+		p.send(wireOffer(s.host.incomingLeg(), "v=0", "")) // the same by a pull
+		if m, err := p.stream.Recv(); err != nil || m.GetError().GetErr() != errTryAgain {
+			t.Errorf("heard %v, %v", m, err)
+		}
 		err := s.a.Deliver(t.Context(), event(p.terminal, s.host.incomingLeg(), 1, incoming("v=0", "+"+bob)))
 		if schema.CodeOf(err) != callv1.Code_CODE_BUSY {
 			t.Errorf("one call too many: %v", err)
@@ -228,16 +241,6 @@ func TestSenselessMessages(t *testing.T) {
 	})
 }
 
-// raw is a codec that puts bytes on the wire as they are.
-type raw struct{ encoding.CodecV2 }
-
-func (r raw) Marshal(v any) (mem.BufferSlice, error) {
-	if b, ok := v.([]byte); ok {
-		return mem.BufferSlice{mem.SliceBuffer(b)}, nil
-	}
-	return r.CodecV2.Marshal(v)
-}
-
 // Bytes that are no message, and a message that is too large, cost their stream
 // and nothing else.
 func TestBadBytes(t *testing.T) {
@@ -259,7 +262,7 @@ func TestBadBytes(t *testing.T) {
 			{make([]byte, 300<<10), codes.ResourceExhausted},
 		} {
 			st, err := p.conn.NewStream(p.stream.Context(), &wgtwo.WebTerminalService_ServiceDesc.Streams[0], method,
-				grpc.ForceCodecV2(raw{encoding.GetCodecV2("proto")}))
+				grpc.ForceCodecV2(grpcpipetest.RawCodec()))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -69,8 +69,9 @@ func fuzzSession(t *testing.T, data []byte, verdict uint8, multi bool, known str
 		t.Fatal(err)
 	}
 	x.start(t.Context(), func(*message) error { return nil })
-	terminal := &callv1.Terminal{Id: "t1", Subscriber: "s1"}
-	a.attached(x, terminal)
+	terminal := &callv1.Terminal{Id: x.id, Subscriber: "s1"}
+	x.open(nil)
+	a.opened(x, terminal)
 	if err := a.Deliver(t.Context(), event(terminal, known, 1, incoming("v=0", "+"+alice))); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
@@ -29,6 +30,8 @@ type fakeHost struct {
 	commands chan *callv1.Command
 	attached chan *callv1.Terminal
 	detached chan string
+	// calls are what the subscriber is in when a stream opens, the latest first.
+	calls func(subscriber string) []*callv1.Event
 	// denied is what Authenticate fails with for the token "bad".
 	denied    error
 	attachErr error
@@ -83,7 +86,9 @@ func (h *fakeHost) Attach(_ context.Context, t *callv1.Terminal) (*callv1.Termin
 	t = proto.CloneOf(t)
 	h.mu.Lock()
 	h.n++
-	t.Id = "t" + strconv.Itoa(h.n)
+	if t.Id == "" {
+		t.Id = "t" + strconv.Itoa(h.n)
+	}
 	h.terminal[t.Id] = t
 	h.mu.Unlock()
 	h.attached <- t
@@ -109,9 +114,25 @@ func (h *fakeHost) Accept(_ context.Context, c *callv1.Command, ref kit.Ref, ack
 		h.held[c.LegId] = held
 		h.mu.Unlock()
 	}
+	if c.GetPull() != nil {
+		if !h.key.Ours(ref.ID) {
+			ack(nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such leg"))
+			return
+		}
+		h.mu.Lock()
+		h.n++
+		c.LegId = schema.LegID(ref.ID, schema.FirstPulled+uint32(h.n))
+		h.mu.Unlock()
+	}
 	c.CallId, _, _ = schema.SplitLegID(c.GetLegId())
 	h.commands <- c
-	r := &callv1.Reply{LegId: c.GetLegId(), CallId: c.GetCallId(), LegState: callv1.LegState_LEG_STATE_OFFERED}
+	r := &callv1.Reply{LegId: c.GetLegId(), CallId: c.GetCallId(), LegState: callv1.LegState_LEG_STATE_ESTABLISHED}
+	switch {
+	case c.GetOffer() != nil:
+		r.LegState = callv1.LegState_LEG_STATE_OFFERED
+	case c.GetPull() != nil, c.GetReoffer() != nil:
+		r.Sdp = "v=0 to " + c.GetPull().GetSdp() + c.GetReoffer().GetSdp()
+	}
 	var err error
 	if h.owner != nil {
 		var got *callv1.Reply
@@ -136,7 +157,16 @@ func (h *fakeHost) Resolve(subscriber string, ref kit.Ref) (string, bool) {
 	return schema.LegID(h.key.CallID(subscriber, ref.Scope, ref.ID), 1), false
 }
 
-func (h *fakeHost) Calls(context.Context, string) ([]*callv1.Event, error) { return nil, nil }
+func (h *fakeHost) Calls(_ context.Context, id string) ([]*callv1.Event, error) {
+	h.mu.Lock()
+	t := h.terminal[id]
+	h.mu.Unlock()
+	if h.calls == nil {
+		return nil, nil
+	}
+	return h.calls(t.GetSubscriber()), nil
+}
+
 func (h *fakeHost) LookUp(context.Context, string) (*callv1.Party, error) {
 	return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "nobody")
 }
@@ -202,6 +232,39 @@ func established() *callv1.Event {
 
 func endedEvent(r callv1.Reason) *callv1.Event {
 	return &callv1.Event{Body: &callv1.Event_Ended{Ended: &callv1.Ended{Reason: r}}}
+}
+
+// inCall is a call with a number that the subscriber is in at another terminal.
+func inCall(call string, version uint64, peer string) *callv1.Event {
+	return statusOf(call, version, &callv1.Event{Body: &callv1.Event_InCall{InCall: &callv1.InCall{
+		Peer:  &callv1.Party{Addresses: []string{"sip:x@example.com", "tel:" + peer, "tel:+12025550199"}},
+		Since: timestamppb.New(time.Unix(int64(version), 0)),
+	}}})
+}
+
+// idle is the end of one.
+func idle(call string, version uint64) *callv1.Event {
+	return statusOf(call, version, &callv1.Event{Body: &callv1.Event_Idle{Idle: &callv1.Idle{}}})
+}
+
+func statusOf(call string, version uint64, e *callv1.Event) *callv1.Event {
+	e.CallId, e.LegId, e.Number = call, call, version
+	return e
+}
+
+func reofferEvent(sdp string) *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_Reoffer{Reoffer: &callv1.Reoffer{Sdp: sdp}}}
+}
+
+func pushFailed() *callv1.Event {
+	return &callv1.Event{Body: &callv1.Event_PushFailed{PushFailed: &callv1.PushFailed{Reason: callv1.Reason_REASON_NO_ANSWER}}}
+}
+
+// pushed is the end of a leg whose call went to the phone at its terminal's wish.
+func pushed(peer string) *callv1.Event {
+	return &callv1.Event{At: timestamppb.Now(), Body: &callv1.Event_Ended{Ended: &callv1.Ended{
+		Reason: callv1.Reason_REASON_TRANSFERRED, Requested: true, Peer: &callv1.Party{Addresses: []string{"tel:" + peer}},
+	}}}
 }
 
 func receive[V any](t *testing.T, ch <-chan V, what string) V {

@@ -30,7 +30,8 @@ const (
 // The protocol has five error codes and a Bye without a cause. An Offer that is
 // refused for good is answered by Bye, as the vendor's description has it; one
 // refused for now by TRY_AGAIN. An Answer that call state could not use has
-// ended its leg, so its terminal gets Bye.
+// ended its leg, so its terminal gets Bye; what is refused in an answered call
+// leaves it as it is.
 //
 //	canonical code           Offer            Answer           Ringing
 //	RETRY, OVERLOAD          TRY_AGAIN        Bye              Bye
@@ -41,10 +42,19 @@ const (
 //	REJECTED                 Bye              UNKNOWN          UNKNOWN
 //	any other                Bye              Bye              UNKNOWN
 //
+//	in an answered call      Offer            Answer           ToPhone     Pull
+//	RETRY, OVERLOAD          TRY_AGAIN        TRY_AGAIN        TRY_AGAIN   TRY_AGAIN
+//	CONFLICT                 TRY_AGAIN        UNKNOWN          TRY_AGAIN   TRY_AGAIN
+//	RATE_LIMITED             RATE_LIMIT_HIT   RATE_LIMIT_HIT   (likewise)  (likewise)
+//	NOT_FOUND                no such call     no such call     TRY_AGAIN   no such call
+//	FORBIDDEN                no such call     no such call     TRY_AGAIN   no such call
+//	ENDED                    Bye              Bye              Bye         Bye
+//	any other                UNKNOWN          UNKNOWN          TRY_AGAIN   Bye
+//
 // CONFLICT to an Offer of a MultiPipe says that the call is there already, from
-// an earlier stream: it is kept, and TRY_AGAIN says no more than that the Offer
-// was not taken. An id that the stream has not seen before is "no such call" wherever the table
-// says Bye. A Bye is never refused once its call was known here: for the terminal the
+// an earlier stream: then the Offer is one within it. An id that the stream has not
+// seen before is "no such call" wherever the table says Bye to an Answer or Ringing,
+// and to a ToPhone that finds nothing. A Bye is never refused once its call was known here: for the terminal the
 // call is over, and the host sees to it that it is.
 func refuseOffer(code callv1.Code) refusal {
 	switch code {
@@ -52,6 +62,53 @@ func refuseOffer(code callv1.Code) refusal {
 		return sayTryAgain
 	case callv1.Code_CODE_RATE_LIMITED:
 		return sayRateLimit
+	}
+	return sayBye
+}
+
+// refuseReoffer is the column of Offer in an answered call.
+func refuseReoffer(code callv1.Code) refusal {
+	switch code {
+	case callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD, callv1.Code_CODE_CONFLICT:
+		return sayTryAgain
+	case callv1.Code_CODE_RATE_LIMITED:
+		return sayRateLimit
+	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_FORBIDDEN:
+		return sayNoCall
+	case callv1.Code_CODE_ENDED:
+		return sayBye
+	}
+	return sayUnknown
+}
+
+// refuseReanswer is the column of Answer in an answered call.
+func refuseReanswer(code callv1.Code) refusal {
+	if code == callv1.Code_CODE_CONFLICT {
+		return sayUnknown // nothing was offered
+	}
+	return refuseReoffer(code)
+}
+
+// refusePush is the column of ToPhone.
+func refusePush(code callv1.Code) refusal {
+	switch code {
+	case callv1.Code_CODE_RATE_LIMITED:
+		return sayRateLimit
+	case callv1.Code_CODE_ENDED:
+		return sayBye
+	}
+	return sayTryAgain // the call is kept, whatever the phone says
+}
+
+// refusePull is the column of Pull.
+func refusePull(code callv1.Code) refusal {
+	switch code {
+	case callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD, callv1.Code_CODE_CONFLICT:
+		return sayTryAgain
+	case callv1.Code_CODE_RATE_LIMITED:
+		return sayRateLimit
+	case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_FORBIDDEN:
+		return sayNoCall
 	}
 	return sayBye
 }

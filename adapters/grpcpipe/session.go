@@ -30,7 +30,9 @@ type session struct {
 	// broken gets why the stream must end, once.
 	broken chan error
 
-	// terminal is set once, before the first message is read.
+	// id is the terminal's. terminal is set once, before the first message is read,
+	// with the adapter's mutex held.
+	id       string
 	terminal *callv1.Terminal
 
 	jobs sync.WaitGroup
@@ -40,6 +42,8 @@ type session struct {
 	current *call            // (Pipe)
 	legs    map[string]*call // by leg id
 	recent  []string         // legs that ended, oldest first
+	board   board
+	opened  bool // the first thing is said
 	closed  bool
 	aged    bool // ends with its last call
 }
@@ -75,76 +79,14 @@ func (s *session) handle(ctx context.Context, m *message) error {
 		s.pace(ctx, m.GetCallId())
 	}
 	if answer := s.dispatch(m); answer != nil {
-		return s.out.pushWait(ctx, answer)
+		if err := s.out.pushWait(ctx, answer); err != nil {
+			return err
+		}
 	}
-	return nil
-}
-
-// deliver puts an event on the wire and waits until it is written.
-func (s *session) deliver(ctx context.Context, e *callv1.Event) error {
-	w, err := s.put(e)
-	if err != nil || w == nil {
-		return err
-	}
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-		return retry("the client reads too slowly")
-	}
-	if w.err != nil {
-		return gone()
-	}
-	return nil
-}
-
-// put queues what an event says, if it says anything.
-func (s *session) put(e *callv1.Event) (*written, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, gone()
-	}
-	c := s.legs[e.GetLegId()]
-	switch {
-	case c != nil && e.GetNumber() <= c.last:
-		return c.writing, nil // it came again
-	case c != nil:
-	case s.wasHere(e.GetLegId()):
-		return nil, nil // over for the terminal: nothing to tell
-	case e.GetIncoming() != nil:
-		if s.full() {
-			return nil, busy()
-		}
-		c = &call{id: e.GetLegId(), leg: e.GetLegId(), known: true}
-		s.add(c)
-	case !s.multi:
-		return nil, nil // a Pipe has the calls it knows, and no others
-	default: // a call that began on an earlier stream of this subscriber
-		c = &call{id: e.GetRef(), leg: e.GetLegId(), known: true}
-		if c.id == "" {
-			c.id = c.leg
-		}
-		s.add(c)
-	}
-	if !c.known {
-		c.known = true
-		s.a.claim(c.leg, s)
-	}
-	m := fromEvent(c.id, e)
-	if e.GetEnded() != nil {
-		s.finish(c)
-	}
-	c.last = e.GetNumber()
-	if m == nil {
-		return nil, nil
-	}
-	w, err := s.out.push(m)
-	if err != nil {
-		return nil, gone()
-	}
-	c.writing = w
-	s.leaveIfAged()
-	return w, nil
+	s.settle()
+	return nil
 }
 
 // full reports whether the terminal takes no further call. It is called with
@@ -183,23 +125,15 @@ func (s *session) idle() bool { return s.current == nil && len(s.calls) == 0 }
 // answer. A MultiPipe may name a call that began on an earlier stream of its
 // subscriber: its owner knows, so it is asked. It is called with mu held.
 func (s *session) find(id string) (*call, *message) {
-	if !s.multi {
-		if s.current == nil {
-			return nil, wireError(id, errNotInCall)
-		}
-		return s.current, nil
-	}
-	if c := s.calls[id]; c != nil {
+	if c := s.live(id); c != nil {
 		return c, nil
 	}
-	if _, ok := schema.CanonicalUUID(id); !ok {
-		return nil, wireError(id, errInvalidID)
+	if _, ok := schema.CanonicalUUID(id); !s.multi || !ok {
+		return nil, wireError(id, s.noCall())
 	}
 	leg, _ := s.resolve(id)
 	switch {
-	case s.legs[leg] != nil:
-		return s.legs[leg], nil // the leg's id in another spelling
-	case leg == "", s.wasHere(leg), s.a.elsewhere(leg, s):
+	case leg == "", s.wasHere(leg), s.a.elsewhere(leg, s), s.board.named(id) != nil:
 		return nil, wireError(id, errInvalidID)
 	case s.closed, s.full():
 		return nil, wireError(id, errTryAgain)
@@ -209,18 +143,39 @@ func (s *session) find(id string) (*call, *message) {
 	return c, nil
 }
 
+// live gives the call that a call_id names on this stream, nil if there is none. It
+// is called with mu held.
+func (s *session) live(id string) *call {
+	if !s.multi {
+		return s.current
+	}
+	if c := s.calls[id]; c != nil {
+		return c
+	}
+	if _, ok := schema.CanonicalUUID(id); !ok {
+		return nil
+	}
+	leg, _ := s.resolve(id) // the leg's id, in whatever spelling
+	return s.legs[leg]
+}
+
 // resolve gives the leg that a call_id names: a leg id that this exchange made,
 // in any spelling of a UUID, or the leg of a call that the terminal named.
 func (s *session) resolve(id string) (leg string, ours bool) {
 	sub := s.principal.GetSubscriber()
 	if canonical, ok := schema.CanonicalUUID(id); ok && canonical != id {
-		if leg, ours = s.a.host.Resolve(sub, kit.Ref{Scope: scope, ID: canonical}); ours {
+		if leg, ours = s.a.host.Resolve(sub, s.ref(canonical)); ours {
 			return leg, true
 		}
 	}
 	// As written: what comes back to the terminal is its own text (some print
 	// UUIDs in upper case).
-	return s.a.host.Resolve(sub, kit.Ref{Scope: scope, ID: id})
+	return s.a.host.Resolve(sub, s.ref(id))
+}
+
+// ref is a call as this terminal names it.
+func (s *session) ref(id string) kit.Ref {
+	return kit.Ref{Scope: scope, ID: id, Terminal: s.id}
 }
 
 // legOf gives a call's leg, which an Offer of a Pipe finds out late.
@@ -297,6 +252,7 @@ func (s *session) accept(c *call, cmd *callv1.Command, ref kit.Ref, done func(*c
 			s.say(m)
 		}
 		s.mu.Lock()
+		s.settle()
 		s.leaveIfAged()
 		s.mu.Unlock()
 	})

@@ -97,21 +97,25 @@ func (s service) authenticate(ctx context.Context) (*callv1.Principal, error) {
 	return nil, err
 }
 
-// attach makes the stream reachable. A Pipe hears that its subscriber is in no
-// call, before it can hear of one; a MultiPipe hears nothing, but headers tell
-// it that it is there.
+// attach makes the stream reachable. The first thing that a Pipe hears is whether
+// its subscriber is in a call; a MultiPipe hears nothing, but headers tell it that
+// it is there.
 func (s service) attach(ctx context.Context, st stream, x *session) (func(kit.DetachReason), error) {
 	terminal, detach, err := s.a.host.Attach(ctx, &callv1.Terminal{
-		Subscriber: x.principal.GetSubscriber(), Features: features(x.multi), Rings: true,
+		Id: x.id, Subscriber: x.principal.GetSubscriber(), Features: features(x.multi), Rings: true,
 	})
 	if err != nil {
-		s.a.attached(x, nil)
+		s.a.opened(x, nil)
 		return nil, err
 	}
-	if !x.multi {
-		_, _ = x.out.push(wireIdle("")) // the first message fits, and its loss ends the stream
+	calls, err := s.a.host.Calls(ctx, x.id)
+	if err != nil {
+		// Who owns calls is away. What there is to show is shown when it is back.
+		s.a.host.Metrics().Count("opened_blind", 1)
+		x.log.Debug("a stream opens without its subscriber's calls", "terminal", x.id, "error", err)
 	}
-	s.a.attached(x, terminal)
+	x.open(calls)
+	s.a.opened(x, terminal)
 	if x.multi {
 		_ = st.SendHeader(metadata.MD{}) // fails if a message was first, or the stream is gone: then reading tells
 	}

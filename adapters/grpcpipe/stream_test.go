@@ -80,7 +80,7 @@ func TestOpening(t *testing.T) {
 	both(t, func(t *testing.T, multi bool) {
 		s := serve(t, newFakeHost())
 		p := s.signIn(t, multi, alice)
-		if !p.terminal.GetRings() || p.terminal.GetFeatures().GetResumes() != multi || p.terminal.GetSubscriber() != "s"+alice {
+		if !p.terminal.GetRings() || p.terminal.GetFeatures().GetRemembersCalls() != multi || p.terminal.GetSubscriber() != "s"+alice {
 			t.Errorf("attached as %v", p.terminal)
 		}
 		s.ring(t, p)
@@ -108,11 +108,12 @@ func TestDeliverBeforeAttachReturns(t *testing.T) {
 	}
 	sent := make(chan *message, 1)
 	x.start(t.Context(), func(m *message) error { sent <- m; return nil })
-	terminal := &callv1.Terminal{Id: "t1", Subscriber: "s1"}
+	terminal := &callv1.Terminal{Id: x.id, Subscriber: "s1"}
 	leg := h.incomingLeg()
 	done := make(chan error, 1)
 	go func() { done <- s.a.Deliver(t.Context(), event(terminal, leg, 1, incoming("v=0", "+12025550102"))) }()
-	s.a.attached(x, terminal)
+	x.open(nil)
+	s.a.opened(x, terminal)
 	if err := receive(t, done, "the delivery"); err != nil {
 		t.Fatal(err)
 	}
@@ -208,12 +209,12 @@ func TestMultiPipeComesBack(t *testing.T) {
 }
 
 // A terminal that came back and does not know whether its Offer arrived repeats
-// it: the call that is there goes on.
+// it: the call that is there goes on, and nobody has answered it yet.
 func TestOfferRepeatedAfterLoss(t *testing.T) {
 	h := newFakeHost()
 	placed := false
 	h.owner = func(c *callv1.Command) (*callv1.Reply, error) {
-		if c.GetOffer() != nil && placed {
+		if (c.GetOffer() != nil || c.GetReoffer() != nil) && placed {
 			return nil, schema.Errorf(callv1.Code_CODE_CONFLICT, "the call exists")
 		}
 		placed = true
@@ -227,6 +228,9 @@ func TestOfferRepeatedAfterLoss(t *testing.T) {
 
 	p = s.signIn(t, true, alice)
 	place(t, s, p, uuid1)
+	if c := h.command(t); c.GetReoffer() == nil || c.GetLegId() != leg {
+		t.Errorf("then asked %v", c)
+	}
 	p.hears("error TRY_AGAIN id=" + uuid1)
 	back := event(p.terminal, leg, 2, answered("v=0 a"))
 	back.Ref = uuid1

@@ -30,22 +30,28 @@ func TestFromEvent(t *testing.T) {
 		{alerting(), wireRinging("c")},
 		{answered(description), wireAnswer("c", clean)},
 		{established(), nil},
+		{reofferEvent(description), wireOffer("c", clean, "+12025550103")},
+		{pushFailed(), wireError("c", errTryAgain)},
 		{endedEvent(callv1.Reason_REASON_BUSY), wireBye("c")},
+		{endedEvent(callv1.Reason_REASON_TRANSFERRED), wireBye("c")},
+		{pushed("+12025550104"), wireInCall("c", "+12025550104")},
+		{inCall("c", 1, "+12025550105"), wireInCall("c", "+12025550105")},
+		{idle("c", 1), wireIdle("c")},
 		{&callv1.Event{}, nil},
 	} {
-		if got := fromEvent("c", row.e); !proto.Equal(got, row.want) {
+		if got := fromEvent("c", "+12025550103", row.e); !proto.Equal(got, row.want) {
 			t.Errorf("%v became %v, want %v", row.e, got, row.want)
 		}
 	}
-	if wireOffer("c", clean, "").GetOffer().GetMsisdn() != nil {
-		t.Error("a caller without a number has an empty one")
+	if wireOffer("c", clean, "").GetOffer().GetMsisdn() != nil || wireInCall("c", "").GetInCall().GetMsisdn() != nil {
+		t.Error("a party without a number has an empty one")
 	}
 }
 
 // What is known of a reason does not matter: the protocol's Bye has none.
 func TestEveryReasonIsBye(t *testing.T) {
 	for r := range callv1.Reason_name {
-		if got := fromEvent("c", endedEvent(callv1.Reason(r))); got.GetBye() == nil {
+		if got := fromEvent("c", "", endedEvent(callv1.Reason(r))); got.GetBye() == nil {
 			t.Errorf("%v became %v", callv1.Reason(r), got)
 		}
 	}

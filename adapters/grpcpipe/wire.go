@@ -56,6 +56,14 @@ func wireBye(callID string) *message {
 	return &message{CallId: callID, Message: &wgtwo.WebTerminalMessage_Bye{Bye: &wgtwo.Bye{}}}
 }
 
+func wireInCall(callID, e164 string) *message {
+	in := &wgtwo.InCall{}
+	if e164 != "" {
+		in.Msisdn = &commonv0.PhoneNumber{E164: e164}
+	}
+	return &message{CallId: callID, Message: &wgtwo.WebTerminalMessage_InCall{InCall: in}}
+}
+
 func wireIdle(callID string) *message {
 	return &message{CallId: callID, Message: &wgtwo.WebTerminalMessage_Idle{Idle: &wgtwo.Idle{}}}
 }
