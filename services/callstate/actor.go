@@ -60,7 +60,15 @@ type actor struct {
 	pair pairEntry
 
 	deliveries deliveries
-	work       func() // run, made once
+	after      afterwards
+	// shown is what terminals were shown of the call last: true in it, false not.
+	// restored: another node, or start of this one, may have shown it to others.
+	shown    map[string]bool
+	restored bool
+	// slot is the caller whose limits this call counts for.
+	slot atomic.Pointer[string]
+
+	work func() // run, made once
 	// reported guards the ladder's end metric against reloads.
 	reported sync.Once
 }
@@ -176,6 +184,12 @@ func (a *actor) serve(j job) {
 		j.respond(reply)
 	}
 	a.deliveries.wake()
+	if t := j.command.GetTerminalAttached().GetTerminal(); t != nil {
+		a.showAnew(a.call, t)
+	}
+	if a.slot.Load() != nil && !step.Live(a.call) {
+		a.freeSlot() // the offer came to nothing
+	}
 }
 
 // unanswered is a command whose outcome is unknown: its sender asks again; the
@@ -225,8 +239,9 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 			}
 			continue
 		}
+		before := a.call
 		in := step.Input{
-			Call: a.call, Command: j.command, From: j.from, Now: a.p.s.now(),
+			Call: before, Command: j.command, From: j.from, Now: a.p.s.now(),
 			Epoch: a.p.epoch(), Settings: a.p.s.settings,
 		}
 		if err := a.gather(ctx, &in); err != nil {
@@ -242,7 +257,7 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 			}
 			return out.Reply
 		}
-		if out.Provisional && in.Call == a.call && a.tell(ctx, in, out) {
+		if out.Provisional && !in.TakenUp && a.tell(ctx, in, out) {
 			return out.Reply
 		}
 		again, err := a.commit(ctx, in, &out)
@@ -255,7 +270,7 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 		if again {
 			continue
 		}
-		a.committed(in, out)
+		a.committed(before, in, out)
 		return out.Reply
 	}
 	return nil
@@ -285,8 +300,9 @@ func (a *actor) adopt(c *callv1.CallRecord, seq uint64) {
 }
 
 // committed does what follows from a commit, apart from the reply: events,
-// deadlines, indexes, and what is left for the media node.
-func (a *actor) committed(in step.Input, out step.Output) {
+// deadlines, indexes, and what is left for the media node. before is the record
+// that the command found.
+func (a *actor) committed(before *callv1.CallRecord, in step.Input, out step.Output) {
 	s := a.p.s
 	a.offered, a.era, a.pair = nil, "", pairEntry{}
 	if a.gone.Load() {
@@ -294,41 +310,21 @@ func (a *actor) committed(in step.Input, out step.Output) {
 	}
 	a.deliveries.set(out.Call)
 	s.timers.set(a.id, a.p.n, nextDeadline(out.Call))
-	if len(out.After) > 0 {
-		node, ops := out.Call.GetMediaNode(), out.After
-		id, epoch := in.Command.GetId(), in.Epoch
-		s.goRun(func() { s.mediaAfter(node, a.id, id, epoch, ops) })
-	}
-	a.introduce(in.Call, out.Call)
-	if in.Call.GetState() == callv1.CallState_CALL_STATE_RINGING && in.Call.GetState() != out.Call.GetState() {
+	a.afterCommit(afterCommit{node: out.Call.GetMediaNode(), id: in.Command.GetId(), epoch: in.Epoch, ops: out.After})
+	a.introduce(before, out.Call)
+	if before.GetState() == callv1.CallState_CALL_STATE_RINGING && before.GetState() != out.Call.GetState() {
 		s.pairs.settled(out.Call)
 	}
-	a.count(in, out)
+	a.count(before, out.Call)
 	if step.Live(out.Call) {
 		s.subs.add(a, out.Call)
-		if in.Call == nil {
-			a.catchUp(in, out.Call)
-		}
+		a.catchUp(before, in, out.Call)
 	} else {
 		s.subs.remove(a)
 	}
+	a.showAll(out.Call)
 	if s.log.Enabled(s.ctx, slog.LevelInfo) {
 		s.log.Info("call "+step.CommandName(in.Command), "call", a.id, "leg", in.Command.GetLegId(),
 			"state", step.StateName(out.Call), "version", out.Call.GetVersion())
-	}
-}
-
-// catchUp has a new call meet what changed between the look at the tables and
-// its first commit, before it was in the index of calls that hear of changes.
-func (a *actor) catchUp(in step.Input, c *callv1.CallRecord) {
-	s := a.p.s
-	for _, l := range c.GetLegs() {
-		if t := l.GetTerminal(); l.GetSide() == callv1.Side_SIDE_CALLEE && (s.dead(t) || !s.terminals.has(t)) {
-			a.legLost(l, "its terminal or node is gone")
-		}
-	}
-	now := s.reachable(c.GetCallee().GetSubscriber())
-	for _, t := range now[min(len(in.Targets), len(now)):] {
-		a.own(attached(a.id, t))
 	}
 }

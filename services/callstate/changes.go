@@ -127,11 +127,8 @@ func (s *Service) reconcile(a *actor) {
 			}
 		})
 	}
-	for _, t := range s.reachable(c.GetCallee().GetSubscriber()) {
-		a.own(attached(a.id, t))
-	}
-	if c.GetCaller().GetSubscriber() != c.GetCallee().GetSubscriber() {
-		for _, t := range s.reachable(c.GetCaller().GetSubscriber()) {
+	for _, subscriber := range step.Audience(c) {
+		for _, t := range s.reachable(subscriber) {
 			a.own(attached(a.id, t))
 		}
 	}
@@ -162,14 +159,16 @@ func (s *Service) compare(a *actor, c *callv1.CallRecord, final bool) (missing b
 	return missing
 }
 
-// mediaLost has the call give up media: its first live leg speaks for all.
+// mediaLost has the call give up media: one leg speaks for all, one in the call
+// whose terminal is not lost if there is one.
 func (a *actor) mediaLost(c *callv1.CallRecord, detail string) {
-	for _, l := range c.GetLegs() {
-		if l.GetState() != callv1.LegState_LEG_STATE_ENDED {
-			a.own(&callv1.Command{CallId: a.id, LegId: l.GetId(), Body: &callv1.Command_MediaFailed{
-				MediaFailed: &callv1.MediaFailed{Revision: l.GetMediaRevision(), Detail: detail},
-			}})
-			return
-		}
+	if l := step.Spokesman(c); l != nil {
+		a.legMediaLost(l, detail)
 	}
+}
+
+func (a *actor) legMediaLost(l *callv1.Leg, detail string) {
+	a.own(&callv1.Command{CallId: a.id, LegId: l.GetId(), Body: &callv1.Command_MediaFailed{
+		MediaFailed: &callv1.MediaFailed{Revision: l.GetMediaRevision(), Detail: detail},
+	}})
 }

@@ -66,7 +66,7 @@ func (a *actor) tell(ctx context.Context, in step.Input, out step.Output) bool {
 	}
 	out.Call.Version = in.Call.GetVersion() // which counts commits
 	a.adopt(out.Call, a.seq)
-	a.committed(in, out)
+	a.committed(in.Call, in, out)
 	return true
 }
 

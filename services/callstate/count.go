@@ -8,30 +8,44 @@ import (
 )
 
 // count keeps the numbers that people watch.
-func (a *actor) count(in step.Input, out step.Output) {
+func (a *actor) count(before, after *callv1.CallRecord) {
 	m := a.p.s.env.Metrics
-	if in.Call == nil && step.Live(out.Call) {
+	if before == nil && step.Live(after) {
 		m.CallPlaced()
 	}
-	if step.Live(out.Call) {
-		a.countLive()
+	if step.Live(after) {
+		a.countLive(after)
 		return
 	}
 	a.countOver()
-	if out.Call.GetState() == callv1.CallState_CALL_STATE_ENDED {
-		a.reported.Do(func() { a.reportEnd(out.Call) })
+	if after.GetState() == callv1.CallState_CALL_STATE_ENDED {
+		a.reported.Do(func() { a.reportEnd(after) })
 	}
 }
 
-func (a *actor) countLive() {
+// countLive counts a live call, also for its caller's limits.
+func (a *actor) countLive(c *callv1.CallRecord) {
+	s := a.p.s
 	if a.counted.CompareAndSwap(false, true) {
-		a.p.s.env.Metrics.Live(int(a.p.s.live.Add(1)))
+		s.env.Metrics.Live(int(s.live.Add(1)))
+		if caller := c.GetCaller().GetSubscriber(); a.slot.Load() == nil {
+			s.callers.begin(caller, s.now(), false)
+			a.slot.Store(&caller)
+		}
 	}
 }
 
 func (a *actor) countOver() {
 	if a.counted.CompareAndSwap(true, false) {
 		a.p.s.env.Metrics.Live(int(a.p.s.live.Add(-1)))
+	}
+	a.freeSlot()
+}
+
+// freeSlot gives back what the call took of its caller's limits.
+func (a *actor) freeSlot() {
+	if caller := a.slot.Swap(nil); caller != nil {
+		a.p.s.callers.end(*caller, a.p.s.now())
 	}
 }
 

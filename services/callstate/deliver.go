@@ -181,6 +181,21 @@ func (d *deliveries) done(q *delivery, e *callv1.Event) {
 	for len(q.events) > 0 && q.events[0].GetNumber() <= q.acked {
 		q.events = q.events[1:]
 	}
+	if len(q.events) == 0 {
+		d.a.p.s.board.delivered(q.leg.GetTerminal().GetId())
+	}
+}
+
+// waitFor reports whether a terminal has not heard all events of its legs.
+func (d *deliveries) waitFor(terminalID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, q := range d.legs {
+		if len(q.events) > 0 && q.leg.GetTerminal().GetId() == terminalID {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *deliveries) run(q *delivery) {
@@ -255,14 +270,15 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 }
 
 // standIn gives the terminal that hears of a leg's end: its own, or, if that is
-// gone and could have resumed, another of its subscriber and protocol.
+// gone, another of its subscriber and protocol that knows the leg.
 func (s *Service) standIn(l *callv1.Leg) *callv1.Terminal {
 	t := l.GetTerminal()
 	if !t.GetFeatures().GetResumes() || s.nodes.serves(t) && s.terminals.has(t) {
 		return t
 	}
 	for _, other := range s.terminals.of(t.GetSubscriber()) {
-		if other.GetKind() == t.GetKind() && s.nodes.serves(other) && step.CameAbout(other, l.GetEndedAt().AsTime()) {
+		if other.GetKind() == t.GetKind() && other.GetFeatures().GetRemembersCalls() &&
+			s.nodes.serves(other) && step.CameAbout(other, l.GetEndedAt().AsTime()) {
 			return other
 		}
 	}
@@ -271,7 +287,8 @@ func (s *Service) standIn(l *callv1.Leg) *callv1.Terminal {
 
 // noneWillCome reports whether nobody is left to hear of a leg's end.
 func (s *Service) noneWillCome(l *callv1.Leg) bool {
-	return !l.GetTerminal().GetFeatures().GetResumes() || s.now().Sub(l.GetEndedAt().AsTime()) > s.cfg.Grace
+	f := l.GetTerminal().GetFeatures()
+	return !f.GetResumes() || !f.GetRemembersCalls() || s.now().Sub(l.GetEndedAt().AsTime()) > s.cfg.Grace
 }
 
 // legLost has the call give up a leg whose terminal is gone.

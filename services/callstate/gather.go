@@ -2,9 +2,7 @@ package callstate
 
 import (
 	"context"
-	"errors"
 
-	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -14,8 +12,9 @@ import (
 var errTryAgain = schema.Errorf(callv1.Code_CODE_RETRY, "not now") //nolint:gochecknoglobals // a sentinel
 
 // gather fills in what the transition depends on besides the record: whom an
-// offer calls and where that rings, who could take a lost leg up, and the media
-// node's part. An error refuses the command; nothing was committed then.
+// offer calls and where that rings, who could take a lost leg up, where a push's
+// phone is, and the media node's part. An error refuses the command; nothing was
+// committed then.
 func (a *actor) gather(ctx context.Context, in *step.Input) error {
 	s := a.p.s
 	switch in.Command.GetBody().(type) {
@@ -27,26 +26,53 @@ func (a *actor) gather(ctx context.Context, in *step.Input) error {
 		}
 	case *callv1.Command_LegFailed:
 		in.Targets = s.reachable(legSubscriber(in.Call, in.Command.GetLegId()))
+	case *callv1.Command_Push:
+		s.takeUpFirst(ctx, in)
+		if err := s.gatherPush(ctx, in); err != nil {
+			return err
+		}
 	default:
 		s.takeUpFirst(ctx, in)
 	}
-	ops := step.Plan(*in)
-	if len(ops) == 0 {
-		return nil
+	return a.gatherMedia(ctx, in)
+}
+
+// gatherMedia has the media node do its part. Revisions that it has in use for
+// commands whose commit failed, or never came, are skipped.
+func (a *actor) gatherMedia(ctx context.Context, in *step.Input) error {
+	s := a.p.s
+	for range maxSkips {
+		ops := step.Plan(*in)
+		if len(ops) == 0 {
+			return nil
+		}
+		node := in.MediaNode
+		if in.Call != nil {
+			node = in.Call.GetMediaNode()
+		}
+		if in.Call == nil {
+			a.offered, a.offeredAt = append(a.offered[:0], ops...), node
+		}
+		results, err := s.media(ctx, node, a.id, in.Command.GetId()+a.era, in.Epoch, ops)
+		if err != nil {
+			s.log.Warn("media node did not answer", "call", a.id, "leg", in.Command.GetLegId(), "media", node, "error", err)
+			return errTryAgain
+		}
+		in.Media = results
+		if !step.Skips(*in) {
+			return nil
+		}
+		crossed := step.Crossed(ops, results)
+		if len(crossed) == 0 {
+			return nil
+		}
+		if in.Skip == nil {
+			in.Skip = map[string]uint32{}
+		}
+		for _, legID := range crossed {
+			in.Skip[legID]++
+		}
 	}
-	node := in.MediaNode
-	if in.Call != nil {
-		node = in.Call.GetMediaNode()
-	}
-	if in.Call == nil {
-		a.offered, a.offeredAt = append(a.offered[:0], ops...), node
-	}
-	results, err := s.media(ctx, node, a.id, in.Command.GetId()+a.era, in.Epoch, ops)
-	if err != nil {
-		s.log.Warn("media node did not answer", "call", a.id, "leg", in.Command.GetLegId(), "media", node, "error", err)
-		return errTryAgain
-	}
-	in.Media = results
 	return nil
 }
 
@@ -56,11 +82,18 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 	if int(s.live.Load()) >= s.cfg.MaxCalls || s.full.Load() {
 		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "no room for another call")
 	}
-	callee, err := s.resolve(ctx, o.GetTo())
+	if a.slot.Load() == nil {
+		caller := in.Command.GetPrincipal()
+		if !s.callers.begin(caller, s.now(), true) {
+			return schema.Errorf(callv1.Code_CODE_RATE_LIMITED, "too many calls of this subscriber")
+		}
+		a.slot.Store(&caller)
+	}
+	callee, wakes, err := s.resolve(ctx, o.GetTo())
 	if err != nil {
 		return err
 	}
-	in.Callee = callee
+	in.Callee, in.Wakes = callee, wakes
 	if callee == nil {
 		return nil
 	}
@@ -72,31 +105,25 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 	if in.RedirectTo = a.redirect; in.RedirectTo != nil {
 		return nil
 	}
-	in.Targets = s.reachable(callee.GetSubscriber())
-	if len(in.Targets) == 0 {
-		// Somebody may have signed in a moment ago.
-		if err := s.env.Terminals.Sync(ctx); err != nil {
-			s.log.Warn("table of terminals not current", "call", a.id, "error", err)
-		}
-		in.Targets = s.reachable(callee.GetSubscriber())
-	}
+	in.Targets = s.reachableNow(ctx, callee.GetSubscriber())
 	in.MediaNode = s.nodes.leastLoaded()
 	return nil
 }
 
-// resolve asks the directory; nil without an error is nobody.
-func (s *Service) resolve(ctx context.Context, address string) (*callv1.Party, error) {
+// resolve asks the directory; nil without an error is nobody. wakes: the party has
+// devices that can be woken.
+func (s *Service) resolve(ctx context.Context, address string) (party *callv1.Party, wakes bool, err error) {
 	r, err := s.env.Bus.Ask(ctx, &callv1.DirectoryRequest{
 		Body: &callv1.DirectoryRequest_Resolve{Resolve: &callv1.Resolve{Address: address}},
 	})
 	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
-		return nil, nil //nolint:nilnil // nobody has the address
+		return nil, false, nil
 	}
 	if err != nil {
 		s.log.Warn("directory did not resolve", "address", address, "error", err)
-		return nil, errTryAgain
+		return nil, false, errTryAgain
 	}
-	return r.GetParty(), nil
+	return r.GetParty(), r.GetWakes(), nil
 }
 
 // settleGlare looks for an unanswered call that the called subscriber has
@@ -150,42 +177,6 @@ func (a *actor) dropOffered(in *step.Input) {
 // losing call may have used the first one for its own uncommitted leg.
 const handOverRevision = 2
 
-// takeUpFirst lets a terminal that is back speak for its leg at once: its
-// command may be faster than the table of terminals.
-func (s *Service) takeUpFirst(ctx context.Context, in *step.Input) {
-	kind, node := in.From.GetKind(), in.From.GetNode()
-	switch in.Command.GetBody().(type) {
-	case *callv1.Command_HangUp, *callv1.Command_Answer, *callv1.Command_Ringing:
-	default:
-		return
-	}
-	l := legOf(in.Call, in.Command.GetLegId())
-	t := l.GetTerminal()
-	if l == nil || kind == "" || t.GetKind() != kind || t.GetSubscriber() != in.Command.GetPrincipal() ||
-		!t.GetFeatures().GetResumes() || s.terminals.has(t) && t.GetNode() == node {
-		return
-	}
-	if err := s.env.Terminals.Sync(ctx); err != nil {
-		return
-	}
-	for _, back := range s.reachable(t.GetSubscriber()) {
-		if back.GetKind() != kind || back.GetNode() != node {
-			continue
-		}
-		lost := *in
-		lost.From = &callv1.Identity{}
-		lost.Targets = []*callv1.Terminal{back}
-		lost.Command = &callv1.Command{
-			CallId: in.Command.GetCallId(), LegId: in.Command.GetLegId(),
-			Body: &callv1.Command_LegFailed{LegFailed: &callv1.LegFailed{Reason: callv1.Reason_REASON_TERMINAL_LOST}},
-		}
-		if out := step.Step(lost); out.Commit && step.Live(out.Call) {
-			in.Call = out.Call // committed together with what the command does
-			return
-		}
-	}
-}
-
 func legOf(c *callv1.CallRecord, id string) *callv1.Leg {
 	for _, l := range c.GetLegs() {
 		if l.GetId() == id {
@@ -197,52 +188,4 @@ func legOf(c *callv1.CallRecord, id string) *callv1.Leg {
 
 func legSubscriber(c *callv1.CallRecord, legID string) string {
 	return legOf(c, legID).GetTerminal().GetSubscriber()
-}
-
-// media sends operations to a media node. An offer for one terminal that fails
-// does not keep the others from getting theirs.
-func (s *Service) media(ctx context.Context, node, callID, commandID string, epoch uint64, ops []*callv1.MediaOp) ([]*callv1.MediaResult, error) {
-	var results []*callv1.MediaResult
-	for len(ops) > 0 {
-		try, cancel := bus.WithTimeout(ctx, mediaTimeout)
-		r, err := s.env.Bus.Media(try, node, &callv1.MediaCommand{Id: commandID, CallId: callID, Epoch: epoch, Ops: ops})
-		cancel()
-		if err != nil {
-			return nil, err
-		}
-		if r.GetError() != nil {
-			// The whole command was refused: that is each operation's result.
-			return append(results, &callv1.MediaResult{LegId: ops[0].GetLegId(), Error: r.GetError()}), nil
-		}
-		n := len(r.GetResults())
-		if n == 0 || n > len(ops) {
-			return nil, errors.New("media reply does not fit its command")
-		}
-		results = append(results, r.GetResults()...)
-		if r.GetResults()[n-1].GetError() != nil && ops[n-1].GetMakeOffer() == nil {
-			return results, nil
-		}
-		ops = ops[n:]
-	}
-	return results, nil
-}
-
-// mediaAfter tells a media node what a commit made of its legs. It is repeated
-// a few times; a leg that nobody keeps or releases ends by itself. A leg that
-// the node does not know keeps nothing from the others.
-func (s *Service) mediaAfter(node, callID, commandID string, epoch uint64, ops []*callv1.MediaOp) {
-	for try := 0; node != "" && len(ops) > 0 && try < 5; {
-		ctx, cancel := bus.WithTimeout(s.ctx, mediaTimeout)
-		r, err := s.env.Bus.Media(ctx, node, &callv1.MediaCommand{Id: commandID + "/after", CallId: callID, Epoch: epoch, Ops: ops})
-		cancel()
-		switch {
-		case err == nil && r.GetError() == nil && len(r.GetResults()) > 0:
-			ops = ops[min(len(r.GetResults()), len(ops)):]
-		case s.ctx.Err() != nil, errors.Is(err, bus.ErrNoResponders) && !s.nodes.alive(step.KindMedia, node):
-			return
-		default:
-			try++
-			s.log.Warn("media node not told", "call", callID, "media", node, "try", try, "error", err, "code", r.GetError().GetCode())
-		}
-	}
 }

@@ -5,7 +5,39 @@ import (
 	"time"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
+
+// takeUpFirst lets a terminal that is back speak for its leg at once: its
+// command may be faster than the table of terminals, and by naming the leg it
+// shows that it knows it.
+func (s *Service) takeUpFirst(ctx context.Context, in *step.Input) {
+	kind, node := in.From.GetKind(), in.From.GetNode()
+	switch in.Command.GetBody().(type) {
+	case *callv1.Command_HangUp, *callv1.Command_Answer, *callv1.Command_Ringing,
+		*callv1.Command_Reoffer, *callv1.Command_Push, *callv1.Command_RefuseReoffer:
+	default:
+		return
+	}
+	l := legOf(in.Call, in.Command.GetLegId())
+	t := l.GetTerminal()
+	if l == nil || kind == "" || t.GetKind() != kind || t.GetSubscriber() != in.Command.GetPrincipal() ||
+		!t.GetFeatures().GetResumes() || s.terminals.has(t) && t.GetNode() == node {
+		return
+	}
+	if err := s.env.Terminals.Sync(ctx); err != nil {
+		return
+	}
+	for _, back := range s.reachable(t.GetSubscriber()) {
+		if back.GetKind() != kind || back.GetNode() != node {
+			continue
+		}
+		if record, ok := step.TakeUp(*in, back); ok {
+			in.Call, in.TakenUp = record, true // committed with what the command does
+			return
+		}
+	}
+}
 
 // introduce makes legs known to the hosts of the terminals that have just taken
 // them up: there may be no event for a long time, and until there is one the host

@@ -58,8 +58,9 @@ func (a *actor) found(r bus.Record) error {
 	a.p.s.timers.set(a.id, a.p.n, nextDeadline(c))
 	a.settleMedia(c)
 	if step.Live(c) {
+		a.restored = true
 		a.p.s.subs.add(a, c)
-		a.countLive()
+		a.countLive(c)
 		a.p.s.goRun(func() { a.p.s.askMedia(a, c) })
 	} else {
 		a.p.s.subs.remove(a)
@@ -79,6 +80,5 @@ func (a *actor) settleMedia(c *callv1.CallRecord) {
 	if len(ops) == 0 || !step.Live(c) && a.p.s.now().Sub(c.GetEndedAt().AsTime()) > settleFor {
 		return
 	}
-	s, node, epoch := a.p.s, c.GetMediaNode(), a.p.epoch()
-	s.goRun(func() { s.mediaAfter(node, a.id, schema.NewID(), epoch, ops) })
+	a.afterCommit(afterCommit{node: c.GetMediaNode(), id: schema.NewID(), epoch: a.p.epoch(), ops: ops})
 }

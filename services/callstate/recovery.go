@@ -71,6 +71,10 @@ func (p *partition) restore(r bus.Record) {
 	}
 	c := a.call
 	a.deliveries.wake()
+	if !step.Live(c) && s.now().Sub(c.GetEndedAt().AsTime()) < statusFor {
+		a.restored = true
+		a.showAll(c) // who it was shown to may not have heard of its end
+	}
 	if step.Live(c) {
 		s.log.Info("call restored", "call", id, "state", step.StateName(c), "pending", len(c.GetPendingEvents()))
 		s.reconcile(a)
@@ -93,8 +97,7 @@ func (s *Service) askMedia(a *actor, c *callv1.CallRecord) {
 		case err != nil:
 			s.log.Warn("media node does not report", "call", c.GetId(), "leg", l.GetId(), "error", err)
 		case results[0].GetError().GetCode() == callv1.Code_CODE_NOT_FOUND:
-			a.mediaLost(c, "the media node does not know the leg")
-			return
+			a.legMediaLost(l, "the media node does not know the leg")
 		case results[0].GetConnected() && !l.GetMediaConnected():
 			a.own(&callv1.Command{CallId: c.GetId(), LegId: l.GetId(), Body: &callv1.Command_MediaConnected{
 				MediaConnected: &callv1.MediaConnected{Revision: l.GetMediaRevision()},

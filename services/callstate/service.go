@@ -48,6 +48,9 @@ type Service struct {
 	nodes     *nodeTable
 	pairs     *pairCache
 	subs      *subscriberIndex
+	callers   *callerLimits
+	board     *statusBoard
+	asking    atomic.Int32
 	live      atomic.Int64
 	full      atomic.Bool
 }
@@ -63,7 +66,9 @@ func New(cfg Config, env Env) (*Service, error) {
 	s := &Service{
 		cfg: cfg, settings: cfg.settings(), env: env, log: env.Log, now: env.Now, instance: schema.NewID(),
 		terminals: newTerminalTable(), nodes: newNodeTable(), pairs: newPairCache(), subs: newSubscriberIndex(),
+		callers: newCallerLimits(cfg),
 	}
+	s.board = newStatusBoard(s)
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -102,9 +107,14 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	if err := s.takePartitions(ctx); err != nil {
 		return err
 	}
+	calls, err := s.env.Bus.ServeCalls(s.serveCalls)
+	if err != nil {
+		return fmt.Errorf("callstate: serve: %w", err)
+	}
 	ready()
 	s.keepLeases(ctx)
 
+	calls.Stop()
 	s.drain()
 	cancel()
 	s.releasePartitions()

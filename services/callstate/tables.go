@@ -2,6 +2,7 @@ package callstate
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-rtc/tandem/bus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -13,6 +14,8 @@ type terminalTable struct {
 	mu   sync.RWMutex
 	byID map[string]*callv1.Terminal
 	subs map[string][]*callv1.Terminal
+	// showing counts those that show their subscriber's calls.
+	showing atomic.Int64
 }
 
 func newTerminalTable() *terminalTable {
@@ -32,11 +35,24 @@ func (t *terminalTable) has(terminal *callv1.Terminal) bool {
 	return t.byID[terminal.GetId()] != nil
 }
 
+// get gives a terminal by its id; nil if it is not there.
+func (t *terminalTable) get(id string) *callv1.Terminal {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[id]
+}
+
+// anyShowsCalls reports whether any terminal shows its subscriber's calls.
+func (t *terminalTable) anyShowsCalls() bool { return t.showing.Load() > 0 }
+
 // change takes a watch's word; lists handed out before are never changed.
 func (t *terminalTable) change(terminal *callv1.Terminal, up bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := t.byID[terminal.GetId()]; old != nil {
+		if old.GetFeatures().GetShowsCalls() {
+			t.showing.Add(-1)
+		}
 		delete(t.byID, terminal.GetId())
 		rest := make([]*callv1.Terminal, 0, len(t.subs[old.GetSubscriber()]))
 		for _, other := range t.subs[old.GetSubscriber()] {
@@ -50,6 +66,9 @@ func (t *terminalTable) change(terminal *callv1.Terminal, up bool) {
 		}
 	}
 	if up {
+		if terminal.GetFeatures().GetShowsCalls() {
+			t.showing.Add(1)
+		}
 		t.byID[terminal.GetId()] = terminal
 		list := t.subs[terminal.GetSubscriber()]
 		t.subs[terminal.GetSubscriber()] = append(list[:len(list):len(list)], terminal)
@@ -150,69 +169,4 @@ func (t *nodeTable) leastLoaded() string {
 		}
 	}
 	return best.Node
-}
-
-// subscriberIndex finds the live calls in memory that a subscriber takes part
-// in.
-type subscriberIndex struct {
-	mu    sync.Mutex
-	calls map[string]map[*actor]struct{}
-	of    map[*actor][2]string
-}
-
-func newSubscriberIndex() *subscriberIndex {
-	return &subscriberIndex{calls: map[string]map[*actor]struct{}{}, of: map[*actor][2]string{}}
-}
-
-func (x *subscriberIndex) add(a *actor, c *callv1.CallRecord) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if _, ok := x.of[a]; ok {
-		return
-	}
-	pair := [2]string{c.GetCaller().GetSubscriber(), c.GetCallee().GetSubscriber()}
-	x.of[a] = pair
-	for _, s := range pair {
-		if x.calls[s] == nil {
-			x.calls[s] = map[*actor]struct{}{}
-		}
-		x.calls[s][a] = struct{}{}
-	}
-}
-
-func (x *subscriberIndex) remove(a *actor) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	pair, ok := x.of[a]
-	if !ok {
-		return
-	}
-	delete(x.of, a)
-	for _, s := range pair {
-		delete(x.calls[s], a)
-		if len(x.calls[s]) == 0 {
-			delete(x.calls, s)
-		}
-	}
-}
-
-func (x *subscriberIndex) list(subscriber string) []*actor {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	out := make([]*actor, 0, len(x.calls[subscriber]))
-	for a := range x.calls[subscriber] {
-		out = append(out, a)
-	}
-	return out
-}
-
-// all lists every live call in memory.
-func (x *subscriberIndex) all() []*actor {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	out := make([]*actor, 0, len(x.of))
-	for a := range x.of {
-		out = append(out, a)
-	}
-	return out
 }

@@ -4,37 +4,78 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// alert marks a called leg as ringing; the caller is told once. It decides
-// nothing: after a crash the called terminal's host says it again, or nothing
-// hangs on it any more.
+// planRinging has the media node take the description of a terminal that sends
+// media before it answers (early media, RFC 3960), and answer the caller within
+// it. The caller has one answer: the first early leg's.
+func planRinging(in Input) []*callv1.MediaOp {
+	l, c := leg(in.Call, in.Command.GetLegId()), callerLeg(in.Call)
+	if in.Command.GetRinging().GetSdp() == "" || !live(l) || l.GetEarly() || c == nil {
+		return nil
+	}
+	ops := []*callv1.MediaOp{takeAnswer(l, in.Command.GetRinging().GetSdp())}
+	if !c.GetEarly() {
+		ops = append(ops, makeAnswer(c, l.GetId()), bridge(c.GetId(), l.GetId()))
+	}
+	return ops
+}
+
+// alert marks a called leg as ringing; the caller is told once, and once more if
+// early media comes later. Without early media it decides nothing: after a crash
+// the called terminal's host says it again, or nothing hangs on it any more.
 func alert(t *txn) {
-	if t.leg.GetState() != callv1.LegState_LEG_STATE_OFFERED {
+	early := len(t.in.Media) > 0
+	if t.leg.GetState() != callv1.LegState_LEG_STATE_OFFERED && !early {
 		return
 	}
 	t.decide()
-	t.provisional = true
+	c := callerLeg(t.call)
+	if !early {
+		t.provisional = true
+		t.heard("ringing", "")
+	} else {
+		t.heard("ringing", "early media")
+		if bad := anyFailed(t.in.Media); bad != nil {
+			t.refuse(bad.GetCode(), "%s", bad.GetMessage())
+			t.endLeg(t.leg, reasonOf(bad.GetCode()))
+			t.refused(reasonOf(bad.GetCode()))
+			return
+		}
+		t.leg.Early = true
+		if _, skeleton := described(t.in.Media, t.leg.GetId()); skeleton != nil {
+			t.leg.Skeleton = skeleton
+		}
+		t.after = append(t.after, keep(t.leg.GetId()))
+	}
 	t.leg.State = callv1.LegState_LEG_STATE_RINGING
-	t.heard("ringing", "")
-	if c := callerLeg(t.call); c != nil && !c.GetAlerted() {
+	switch {
+	case c == nil:
+	case early && !c.GetEarly():
+		c.Early, c.Alerted = true, true
+		sdp, skeleton := described(t.in.Media, c.GetId())
+		c.Skeleton = skeleton
+		t.after = append(t.after, keep(c.GetId()))
+		t.emit(c, &callv1.Event{Body: &callv1.Event_Alerting{Alerting: &callv1.Alerting{Sdp: sdp}}}, "alerting", "early media")
+	case !c.GetAlerted():
 		c.Alerted = true
 		t.emit(c, &callv1.Event{Body: &callv1.Event_Alerting{Alerting: &callv1.Alerting{}}}, "alerting", "")
 	}
 }
 
 // planAnswer has the media node take the answer, answer the caller within it,
-// and join the two.
+// and join the two, as far as early media has not done it.
 func planAnswer(in Input) []*callv1.MediaOp {
-	l, c := leg(in.Call, in.Command.GetLegId()), callerLeg(in.Call)
-	if !live(l) || c == nil {
+	l, c, sdp := leg(in.Call, in.Command.GetLegId()), callerLeg(in.Call), in.Command.GetAnswer().GetSdp()
+	if !live(l) || c == nil || sdp == "" && !l.GetEarly() {
 		return nil
 	}
-	return []*callv1.MediaOp{
-		{LegId: l.GetId(), Revision: l.GetMediaRevision(), Op: &callv1.MediaOp_TakeAnswer{
-			TakeAnswer: &callv1.TakeAnswer{Sdp: in.Command.GetAnswer().GetSdp()},
-		}},
-		makeAnswer(c, l.GetId()),
-		bridge(c.GetId(), l.GetId()),
+	ops := make([]*callv1.MediaOp, 0, 3)
+	if !l.GetEarly() {
+		ops = append(ops, takeAnswer(l, sdp))
 	}
+	if !c.GetEarly() {
+		ops = append(ops, makeAnswer(c, l.GetId()))
+	}
+	return append(ops, bridge(c.GetId(), l.GetId()))
 }
 
 func makeAnswer(l *callv1.Leg, peer string) *callv1.MediaOp {
@@ -50,8 +91,12 @@ func bridge(a, b string) *callv1.MediaOp {
 // answerCall makes the first answer win. Without usable media the leg that
 // answered ends, and the others ring on.
 func answerCall(t *txn) {
-	if !live(t.leg) {
+	switch {
+	case !live(t.leg):
 		t.refuse(callv1.Code_CODE_ENDED, "the leg has ended")
+		return
+	case t.in.Command.GetAnswer().GetSdp() == "" && !t.leg.GetEarly():
+		t.reply.Error = errNoSDP.Proto()
 		return
 	}
 	t.decide()
@@ -63,7 +108,9 @@ func answerCall(t *txn) {
 		t.refused(reasonOf(bad.GetCode()))
 		return
 	}
-	_, t.leg.Skeleton = described(t.in.Media, t.leg.GetId())
+	if _, skeleton := described(t.in.Media, t.leg.GetId()); skeleton != nil {
+		t.leg.Skeleton = skeleton
+	}
 	t.answerLeg(t.leg)
 	t.answerCaller(c, t.call.GetCallee(), t.in.Command.GetAnswer().GetHeaders())
 	for _, l := range t.liveOn(callv1.Side_SIDE_CALLEE) {
@@ -79,10 +126,17 @@ func (t *txn) answerLeg(l *callv1.Leg) {
 	l.State = callv1.LegState_LEG_STATE_ANSWERED
 }
 
-// answerCaller gives a calling leg the answer that the media node made.
+// answerCaller gives a calling leg the answer that the media node made, now or
+// for early media.
 func (t *txn) answerCaller(l *callv1.Leg, by *callv1.Party, headers []*callv1.Header) {
 	sdp, skeleton := described(t.in.Media, l.GetId())
-	l.State, l.Skeleton = callv1.LegState_LEG_STATE_ANSWERED, skeleton
+	if l.GetEarly() {
+		sdp = earlySDP(t.call, l)
+	}
+	if skeleton != nil {
+		l.Skeleton = skeleton
+	}
+	l.State = callv1.LegState_LEG_STATE_ANSWERED
 	t.emit(l, &callv1.Event{Body: &callv1.Event_Answered{Answered: &callv1.Answered{
 		Sdp: sdp, Callee: by, Headers: headers,
 	}}}, "answered", "")
@@ -93,54 +147,8 @@ func (t *txn) becomeAnswered() {
 	t.call.AnsweredAt = t.at
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_ANSWER, "")
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, "")
+	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_WAKE, "")
 	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, "", t.in.Settings.MediaSetup)
 	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_DURATION, "", t.in.Settings.Duration)
 	t.establish()
-}
-
-// planHandOver has the media node take the other caller's offer too, and
-// answer both.
-func planHandOver(in Input) []*callv1.MediaOp {
-	h, c := in.Command.GetHandOver(), callerLeg(in.Call)
-	if c == nil {
-		return nil
-	}
-	id, revision := in.Command.GetLegId(), h.GetMediaRevision()
-	return []*callv1.MediaOp{
-		{LegId: id, Revision: revision, Op: &callv1.MediaOp_TakeOffer{
-			TakeOffer: &callv1.TakeOffer{Sdp: h.GetOffer().GetSdp(), Features: h.GetOffer().GetTerminal().GetFeatures()},
-		}},
-		makeAnswer(c, id),
-		makeAnswer(&callv1.Leg{Id: id, MediaRevision: revision}, c.GetId()),
-		bridge(c.GetId(), id),
-	}
-}
-
-// takeOver settles a glare: the called subscriber's own call to the caller is
-// joined to this one, both offers are answered, and nobody rings any more.
-func takeOver(t *txn) {
-	h, c := t.in.Command.GetHandOver(), callerLeg(t.call)
-	if c == nil {
-		t.refuse(callv1.Code_CODE_ENDED, "no caller")
-		return
-	}
-	if bad := anyFailed(t.in.Media); bad != nil {
-		t.refuse(bad.GetCode(), "%s", bad.GetMessage())
-		return
-	}
-	t.decide()
-	l := t.addLeg(t.in.Command.GetLegId(), callv1.Side_SIDE_CALLEE, h.GetOffer().GetTerminal())
-	l.Ref, l.NextEvent, l.MediaRevision = h.GetOffer().GetRef(), max(h.GetNextEvent(), 1), h.GetMediaRevision()
-	t.leg = l
-	t.call.HandedOverFrom = h.GetFromCallId()
-	t.note(label(l), tandem, "offer", l.GetId(), "crossed this call; both are answered (call "+h.GetFromCallId()+")")
-	t.after = append(t.after, keep(l.GetId()))
-	t.answerCaller(c, t.call.GetCallee(), h.GetOffer().GetHeaders())
-	t.answerCaller(l, t.call.GetCaller(), t.call.GetHeaders())
-	for _, other := range t.liveOn(callv1.Side_SIDE_CALLEE) {
-		if other != l {
-			t.dropLeg(other, callv1.Reason_REASON_ANSWERED_ELSEWHERE, false)
-		}
-	}
-	t.becomeAnswered()
 }

@@ -39,7 +39,9 @@ func authorise(in Input) *schema.Error {
 		switch k {
 		case offer:
 			return authoriseOffer(in)
-		case ringing, answer, hangUp, legFailed:
+		case pull:
+			return authorisePull(in)
+		case ringing, answer, hangUp, legFailed, reoffer, push, refuseReoffer:
 			return authoriseLeg(in)
 		}
 	}
@@ -84,7 +86,7 @@ func authoriseLeg(in Input) *schema.Error {
 		return errNoCall
 	}
 	k := kindOf(in.Command)
-	if (k == ringing || k == answer) && l.GetSide() != callv1.Side_SIDE_CALLEE {
+	if (k == ringing || k == answer) && in.Call.GetState() == alerting && l.GetSide() != callv1.Side_SIDE_CALLEE {
 		return schema.Errorf(callv1.Code_CODE_REJECTED, "a calling leg cannot ring or answer")
 	}
 	return nil

@@ -20,124 +20,40 @@ func hangUpUnanswered(t *txn) {
 		t.endCall(reason)
 		return
 	}
-	switch reason {
-	case callv1.Reason_REASON_BUSY, callv1.Reason_REASON_MEDIA_FAILED, callv1.Reason_REASON_NOT_ACCEPTABLE:
-	default:
-		reason = callv1.Reason_REASON_DECLINED
-	}
+	reason = refusalOf(reason)
 	t.heard("reject", reasonName(reason))
 	t.endLeg(t.leg, reason)
 	t.refused(reason)
 }
 
-// hangUpAnswered ends the call for both sides.
+// refusalOf gives the reason of a terminal that does not answer.
+func refusalOf(reason callv1.Reason) callv1.Reason {
+	switch reason {
+	case callv1.Reason_REASON_BUSY, callv1.Reason_REASON_MEDIA_FAILED, callv1.Reason_REASON_NOT_ACCEPTABLE:
+		return reason
+	}
+	return callv1.Reason_REASON_DECLINED
+}
+
+// hangUpAnswered ends the call for both sides, unless it comes from a candidate,
+// which declines.
 func hangUpAnswered(t *txn) {
 	if !live(t.leg) {
 		return
 	}
 	t.decide()
 	reason := t.in.Command.GetHangUp().GetReason()
+	if isCandidate(t.leg) {
+		t.heard("reject", reasonName(refusalOf(reason)))
+		t.dropCandidate(t.leg, refusalOf(reason))
+		return
+	}
 	if reason != callv1.Reason_REASON_MEDIA_FAILED {
 		reason = callv1.Reason_REASON_NORMAL
 	}
 	t.heard("hang up", "")
 	t.endLeg(t.leg, reason)
 	t.endCall(reason)
-}
-
-// failUnanswered gives up a leg of a ringing call.
-func failUnanswered(t *txn) {
-	l, f := t.leg, t.in.Command.GetLegFailed()
-	if l == nil || !live(l) || ofAnother(f, l) {
-		return
-	}
-	lost := f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST
-	t.decide()
-	t.failed(f)
-	if l.GetSide() == callv1.Side_SIDE_CALLEE {
-		t.endLeg(l, failReason(f))
-		if lost {
-			t.waitForTerminal()
-		} else {
-			t.refused(failReason(f))
-		}
-		return
-	}
-	if lost && t.loseLeg(l) {
-		return
-	}
-	t.endLeg(l, failReason(f))
-	t.endCall(callv1.Reason_REASON_CANCELLED)
-}
-
-// waitForTerminal lets a call whose called terminals are all gone ring on for
-// the grace period: one that comes back is rung.
-func (t *txn) waitForTerminal() {
-	if len(t.liveOn(callv1.Side_SIDE_CALLEE)) > 0 {
-		return
-	}
-	if t.call.GetRefusal() != callv1.Reason_REASON_UNSPECIFIED {
-		t.refused(callv1.Reason_REASON_UNREACHABLE)
-		return
-	}
-	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, "", t.in.Settings.Grace)
-}
-
-// failAnswered gives up a leg of an answered call.
-func failAnswered(t *txn) {
-	l, f := t.leg, t.in.Command.GetLegFailed()
-	if l == nil || !live(l) || ofAnother(f, l) {
-		return
-	}
-	t.decide()
-	t.failed(f)
-	if f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST && t.loseLeg(l) {
-		return
-	}
-	t.endLeg(l, failReason(f))
-	t.endCall(failReason(f))
-}
-
-// ofAnother reports whether a failure is of a terminal that no longer holds the
-// leg: another has taken it up since.
-func ofAnother(f *callv1.LegFailed, l *callv1.Leg) bool {
-	return f.GetTerminalId() != "" && f.GetTerminalId() != l.GetTerminal().GetId()
-}
-
-// failReason is why a leg is given up; a host that does not say has a defect.
-func failReason(f *callv1.LegFailed) callv1.Reason {
-	if f.GetReason() == callv1.Reason_REASON_UNSPECIFIED {
-		return callv1.Reason_REASON_INTERNAL
-	}
-	return f.GetReason()
-}
-
-// failed notes a LegFailed in the ladder.
-func (t *txn) failed(f *callv1.LegFailed) {
-	detail := reasonName(failReason(f))
-	if f.GetDetail() != "" {
-		detail += ": " + f.GetDetail()
-	}
-	t.heard("leg failed", detail)
-}
-
-// loseLeg keeps the leg of a lost terminal that may come back; false if it
-// cannot. A terminal that is back already takes the leg at once.
-func (t *txn) loseLeg(l *callv1.Leg) bool {
-	if !l.GetTerminal().GetFeatures().GetResumes() || t.in.Settings.Grace <= 0 {
-		return false
-	}
-	for _, target := range t.in.Targets {
-		if t.canTakeUp(target, l) {
-			t.takeUp(target, l)
-			return true
-		}
-	}
-	if !l.GetLost() {
-		l.Lost = true
-		t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, l.GetId(), t.in.Settings.Grace)
-	}
-	return true
 }
 
 // refused notes why a called leg did not answer, and ends the call once none
@@ -180,7 +96,11 @@ func (t *txn) dropLeg(l *callv1.Leg, reason callv1.Reason, missed bool) {
 // endLeg ends a leg whose terminal knows, or needs no telling.
 func (t *txn) endLeg(l *callv1.Leg, reason callv1.Reason) {
 	l.State, l.Reason, l.EndedAt, l.Lost = callv1.LegState_LEG_STATE_ENDED, reason, t.at, false
-	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, l.GetId())
+	l.OfferOut, l.OfferDue = 0, false
+	t.clearDeadlinesOf(l.GetId())
+	if t.call.GetPushLegId() == l.GetId() {
+		t.call.PushLegId = ""
+	}
 	t.after = append(t.after, release(l.GetId()))
 }
 
@@ -199,6 +119,7 @@ func (t *txn) endCall(reason callv1.Reason) {
 	t.call.State, t.call.Reason, t.call.EndedAt = ended, reason, t.at
 	t.call.Deadlines = nil
 	t.call.Headers = nil
+	t.call.PushLegId = ""
 }
 
 // Release is the operation that ends a leg at its media node.

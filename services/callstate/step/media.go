@@ -4,75 +4,128 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// connectLeg notes that a leg's media is up; when both are, the call is
+// connectLeg notes that a leg's media is up; when both sides' is, the call is
 // established. One leg alone decides nothing and is not committed: the media
 // node says it again after a crash. A called leg may connect before its answer
 // is committed.
 func connectLeg(t *txn) {
 	l := t.leg
-	if l == nil || !live(l) || l.GetMediaConnected() || l.GetMediaRevision() != t.in.Command.GetMediaConnected().GetRevision() {
+	if l == nil || !live(l) || l.GetMediaConnected() || t.in.Command.GetMediaConnected().GetRevision() < l.GetTransportRevision() {
 		return
 	}
 	t.changed = true
 	l.MediaConnected = true
 	t.note("media "+t.call.GetMediaNode(), tandem, "media connected", l.GetId(), label(l))
-	t.establish()
+	switch {
+	case t.call.GetState() == answered:
+		t.establish()
+	case t.call.GetState() == established && isActive(l):
+		t.establishLeg(l)
+	}
 }
 
-// establish makes an answered call whose legs are all connected an established
-// one.
+// establish makes an answered call whose active legs are both connected an
+// established one.
 func (t *txn) establish() {
-	if t.call.GetState() != answered {
+	a, b := active(t.call, callv1.Side_SIDE_CALLER), active(t.call, callv1.Side_SIDE_CALLEE)
+	if t.call.GetState() != answered || !a.GetMediaConnected() || !b.GetMediaConnected() {
 		return
-	}
-	for _, l := range t.call.GetLegs() {
-		if live(l) && !l.GetMediaConnected() {
-			return
-		}
 	}
 	t.decide()
 	t.call.State, t.call.EstablishedAt = established, t.at
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, "")
-	for _, l := range t.call.GetLegs() {
-		if live(l) {
-			l.State = callv1.LegState_LEG_STATE_ESTABLISHED
-			t.emit(l, &callv1.Event{Body: &callv1.Event_Established{Established: &callv1.Established{}}}, "established", "")
-		}
-	}
+	t.establishLeg(a)
+	t.establishLeg(b)
 }
 
-// failMedia ends a call whose media is gone.
-func failMedia(t *txn) {
-	l, f := t.leg, t.in.Command.GetMediaFailed()
-	if l == nil || !live(l) || f.GetRevision() != 0 && f.GetRevision() != l.GetMediaRevision() {
+// establishLeg tells a leg's terminal, once, that media flows. In a call that was
+// established before, the other side hears nothing.
+func (t *txn) establishLeg(l *callv1.Leg) {
+	if t.hasDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, l.GetId()) {
+		t.decide()
+		t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, l.GetId())
+	}
+	if l.GetState() == callv1.LegState_LEG_STATE_ESTABLISHED {
 		return
 	}
 	t.decide()
-	t.note("media "+t.call.GetMediaNode(), tandem, "media failed", l.GetId(), f.GetDetail())
-	if t.call.GetState() == alerting && l.GetSide() == callv1.Side_SIDE_CALLEE {
-		t.dropLeg(l, callv1.Reason_REASON_MEDIA_FAILED, false)
-		t.refused(callv1.Reason_REASON_MEDIA_FAILED)
+	l.State = callv1.LegState_LEG_STATE_ESTABLISHED
+	t.emit(l, &callv1.Event{Body: &callv1.Event_Established{Established: &callv1.Established{}}}, "established", "")
+}
+
+// awaitMedia gives a leg's media its time to come up, unless it is up: in a call
+// that was established before the leg has a deadline of its own.
+func (t *txn) awaitMedia(l *callv1.Leg) {
+	switch {
+	case t.call.GetState() == answered:
+		t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, "", t.in.Settings.MediaSetup)
+		t.establish()
+	case l.GetMediaConnected():
+		t.establishLeg(l)
+	default:
+		t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_MEDIA, l.GetId(), t.in.Settings.MediaSetup)
+	}
+}
+
+// mediaTimedOut ends a call whose media did not come up: of one leg, or, nil, of
+// either side. A side whose terminal is lost has until its grace ends: whoever
+// takes its place gets the time anew.
+func (t *txn) mediaTimedOut(of *callv1.Leg) {
+	for _, l := range t.call.GetLegs() {
+		if isActive(l) && (of == nil || of == l) && !l.GetMediaConnected() && !l.GetLost() {
+			t.timer("media did not connect in time")
+			t.endCall(callv1.Reason_REASON_MEDIA_FAILED)
+			return
+		}
+	}
+	t.timer("media of the lost terminal did not connect")
+}
+
+// failMedia ends a call whose media is gone. A candidate's concerns only the
+// candidate, a lost terminal's is remembered until another has taken its place,
+// or its grace ends.
+func failMedia(t *txn) {
+	l, f := t.leg, t.in.Command.GetMediaFailed()
+	if l == nil || !live(l) || f.GetRevision() != 0 && f.GetRevision() < l.GetTransportRevision() {
 		return
 	}
-	t.endCall(callv1.Reason_REASON_MEDIA_FAILED)
+	if l.GetLost() && inCall(t.call) && !l.GetMediaConnected() {
+		return // known
+	}
+	t.decide()
+	t.note("media "+t.call.GetMediaNode(), tandem, "media failed", l.GetId(), f.GetDetail())
+	switch {
+	case inCall(t.call) && isCandidate(l):
+		t.candidateFails(l)
+	case inCall(t.call) && l.GetLost():
+		l.MediaConnected = false
+	case t.call.GetState() == alerting && l.GetSide() == callv1.Side_SIDE_CALLEE:
+		t.dropLeg(l, callv1.Reason_REASON_MEDIA_FAILED, false)
+		t.refused(callv1.Reason_REASON_MEDIA_FAILED)
+	default:
+		t.endCall(callv1.Reason_REASON_MEDIA_FAILED)
+	}
 }
 
 // MediaOf says what a committed record makes of its legs for the media node:
-// live ones are kept, the others released. A redirected call has no legs of
-// its own.
+// live ones are kept, the two that are in the call bridged, the others released.
+// A redirected call has no legs of its own.
 func MediaOf(c *callv1.CallRecord) []*callv1.MediaOp {
 	if c.GetState() == redirected || c.GetMediaNode() == "" {
 		return nil
 	}
-	var ops []*callv1.MediaOp
+	var keeps, releases []*callv1.MediaOp
 	for _, l := range c.GetLegs() {
 		if live(l) {
-			ops = append(ops, keep(l.GetId()))
+			keeps = append(keeps, keep(l.GetId()))
 		} else {
-			ops = append(ops, release(l.GetId()))
+			releases = append(releases, release(l.GetId()))
 		}
 	}
-	return ops
+	if inCall(c) {
+		keeps = append(keeps, bridge(active(c, callv1.Side_SIDE_CALLER).GetId(), active(c, callv1.Side_SIDE_CALLEE).GetId()))
+	}
+	return append(keeps, releases...)
 }
 
 // described gives the description that was made for a leg, and its skeleton

@@ -29,6 +29,14 @@ func CommandName(c *callv1.Command) string {
 		return "terminal-attached"
 	case deadlinePassed:
 		return "deadline-passed"
+	case pull:
+		return "pull"
+	case push:
+		return "push"
+	case reoffer:
+		return "re-offer"
+	case refuseReoffer:
+		return "refuse-re-offer"
 	}
 	return "unknown"
 }

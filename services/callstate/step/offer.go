@@ -1,38 +1,30 @@
 package step
 
 import (
-	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
-
-// firstRevision is the first offer/answer exchange of every leg.
-const firstRevision = 1
 
 // planOffer has the media node take the caller's offer and make one for each
 // terminal that will ring.
 func planOffer(in Input) []*callv1.MediaOp {
 	targets := ringable(in)
-	if in.RedirectTo != nil || in.Callee == nil || len(targets) == 0 || in.MediaNode == "" {
+	if in.RedirectTo != nil || in.Callee == nil || len(targets) == 0 && !in.Wakes || in.MediaNode == "" {
 		return nil
 	}
 	o := in.Command.GetOffer()
 	first := schema.LegID(in.Command.GetCallId(), 1)
 	ops := make([]*callv1.MediaOp, 0, len(targets)+1)
-	ops = append(ops, &callv1.MediaOp{LegId: first, Revision: firstRevision, Op: &callv1.MediaOp_TakeOffer{
-		TakeOffer: &callv1.TakeOffer{Sdp: o.GetSdp(), Features: o.GetTerminal().GetFeatures()},
-	}})
+	ops = append(ops, takeOffer(first, firstRevision, o.GetSdp(), o.GetTerminal()))
 	for i, target := range targets {
-		ops = append(ops, makeOffer(schema.LegID(in.Command.GetCallId(), uint32(i)+2), first, target)) //nolint:gosec // bounded by Forks
+		id := schema.LegID(in.Command.GetCallId(), uint32(i)+2) //nolint:gosec // bounded by Forks
+		ops = append(ops, makeOffer(id, firstRevision, first, target))
 	}
 	return ops
 }
 
-func makeOffer(legID, fromLegID string, target *callv1.Terminal) *callv1.MediaOp {
-	return &callv1.MediaOp{LegId: legID, Revision: firstRevision, Op: &callv1.MediaOp_MakeOffer{
+func makeOffer(legID string, revision uint32, fromLegID string, target *callv1.Terminal) *callv1.MediaOp {
+	return &callv1.MediaOp{LegId: legID, Revision: revision, Op: &callv1.MediaOp_MakeOffer{
 		MakeOffer: &callv1.MakeOffer{FromLegId: fromLegID, Features: target.GetFeatures()},
 	}}
 }
@@ -71,7 +63,7 @@ func placeCall(t *txn) {
 	case in.Callee == nil:
 		t.cannotPlace(callv1.Code_CODE_NOT_FOUND, callv1.Reason_REASON_NOT_FOUND, "nobody has this address")
 		return
-	case len(targets) == 0:
+	case len(targets) == 0 && !in.Wakes:
 		t.cannotPlace(callv1.Code_CODE_GONE, callv1.Reason_REASON_UNREACHABLE, "no terminal is signed in")
 		return
 	case in.MediaNode == "":
@@ -91,24 +83,35 @@ func placeCall(t *txn) {
 			why = bad
 			continue
 		}
-		t.ring(legID, target)
+		t.ring(legID, callv1.Side_SIDE_CALLEE, target, o.GetTo(), "incoming")
 	}
-	if len(t.liveOn(callv1.Side_SIDE_CALLEE)) == 0 {
+	if len(targets) == 0 {
+		t.note(tandem, in.Callee.GetSubscriber(), "wake", "", "nobody is signed in")
+		t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_WAKE, "", in.Settings.Wake)
+	} else if len(t.liveOn(callv1.Side_SIDE_CALLEE)) == 0 {
 		t.cannotPlace(why.GetCode(), reasonOf(why.GetCode()), "offers for the called terminals: "+why.GetMessage())
 		return
 	}
 	t.setDeadline(callv1.DeadlineKind_DEADLINE_KIND_ANSWER, "", in.Settings.Ring)
 }
 
-// ring adds a called leg and tells its terminal.
-func (t *txn) ring(legID string, target *callv1.Terminal) {
-	l := t.addLeg(legID, callv1.Side_SIDE_CALLEE, target)
+// ring adds a leg for a terminal and offers it the call: as the side's first, or,
+// in an answered call, as a candidate. The other party calls it, whoever placed
+// the call.
+func (t *txn) ring(legID string, side callv1.Side, target *callv1.Terminal, dialled, what string) {
+	l := t.addLeg(legID, side, target)
+	if t.in.Call != nil {
+		l.MediaRevision = freshRevision(t.in, legID)
+		l.TransportRevision = l.GetMediaRevision()
+	}
 	sdp, skeleton := described(t.in.Media, legID)
 	l.Skeleton = skeleton
 	t.after = append(t.after, keep(legID))
-	t.emit(l, &callv1.Event{Body: &callv1.Event_Incoming{Incoming: &callv1.Incoming{
-		Sdp: sdp, Caller: t.call.GetCaller(), Dialled: t.call.GetDialled(), Headers: t.call.GetHeaders(),
-	}}}, "incoming", "")
+	i := &callv1.Incoming{Sdp: sdp, Caller: partyOf(t.call, across(side)), Dialled: dialled}
+	if side == callv1.Side_SIDE_CALLEE {
+		i.Headers = t.call.GetHeaders()
+	}
+	t.emit(l, &callv1.Event{Body: &callv1.Event_Incoming{Incoming: i}}, what, "")
 }
 
 // cannotPlace refuses the offer and keeps a record of the attempt.
@@ -132,26 +135,8 @@ func (t *txn) redirect() {
 func (t *txn) addLeg(id string, side callv1.Side, terminal *callv1.Terminal) *callv1.Leg {
 	l := &callv1.Leg{
 		Id: id, Ordinal: nextOrdinal(t.call), Side: side, State: callv1.LegState_LEG_STATE_OFFERED,
-		Terminal: terminal, NextEvent: 1, MediaRevision: firstRevision, CreatedAt: t.at,
+		Terminal: terminal, NextEvent: 1, MediaRevision: firstRevision, TransportRevision: firstRevision, CreatedAt: t.at,
 	}
 	t.call.Legs = append(t.call.Legs, l)
 	return l
-}
-
-func (t *txn) setDeadline(k callv1.DeadlineKind, legID string, after time.Duration) {
-	t.clearDeadline(k, legID)
-	if after > 0 {
-		t.call.Deadlines = append(t.call.Deadlines,
-			&callv1.Deadline{Kind: k, LegId: legID, At: timestamppb.New(t.in.Now.Add(after))})
-	}
-}
-
-func (t *txn) clearDeadline(k callv1.DeadlineKind, legID string) {
-	kept := t.call.Deadlines[:0]
-	for _, d := range t.call.GetDeadlines() {
-		if d.GetKind() != k || d.GetLegId() != legID {
-			kept = append(kept, d)
-		}
-	}
-	t.call.Deadlines = kept
 }

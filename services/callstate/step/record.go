@@ -3,6 +3,7 @@ package step
 import (
 	"slices"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -16,7 +17,7 @@ func clone(c *callv1.CallRecord) *callv1.CallRecord {
 		LadderDropped: c.LadderDropped, Reason: c.Reason, RedirectCallId: c.RedirectCallId,
 		Headers: c.Headers, CreatedAt: c.CreatedAt, AnsweredAt: c.AnsweredAt,
 		EstablishedAt: c.EstablishedAt, EndedAt: c.EndedAt,
-		HandedOverFrom: c.HandedOverFrom, Refusal: c.Refusal,
+		HandedOverFrom: c.HandedOverFrom, Refusal: c.Refusal, PushLegId: c.PushLegId,
 		Done: c.Done,
 	}
 	n.Legs = make([]*callv1.Leg, len(c.Legs), len(c.Legs)+1)
@@ -35,15 +36,30 @@ func cloneLeg(l *callv1.Leg) *callv1.Leg {
 		Ref: l.Ref, NextEvent: l.NextEvent, MediaRevision: l.MediaRevision,
 		Skeleton: l.Skeleton, MediaConnected: l.MediaConnected, Lost: l.Lost,
 		Alerted: l.Alerted, Reason: l.Reason, CreatedAt: l.CreatedAt, EndedAt: l.EndedAt,
+		TransportRevision: l.TransportRevision, OfferOut: l.OfferOut, OfferDue: l.OfferDue,
+		OfferHops: l.OfferHops, Early: l.Early,
 	}
 }
 
 // DropDelivered takes pending events that were acknowledged out of a record that
 // is not committed yet; acked gives the number of a leg's last acknowledged event.
+// The description that a caller got for early media is kept, acknowledged or not,
+// until the call is answered: its answer repeats it.
 func DropDelivered(c *callv1.CallRecord, acked func(legID string) uint64) {
 	c.PendingEvents = slices.DeleteFunc(c.PendingEvents, func(e *callv1.Event) bool {
-		return e.GetNumber() <= acked(e.GetLegId())
+		return e.GetNumber() <= acked(e.GetLegId()) &&
+			(c.GetState() != alerting || e.GetAlerting().GetSdp() == "")
 	})
+}
+
+// earlySDP is the description that a caller was given before the answer.
+func earlySDP(c *callv1.CallRecord, l *callv1.Leg) string {
+	for _, e := range c.GetPendingEvents() {
+		if sdp := e.GetAlerting().GetSdp(); sdp != "" && e.GetLegId() == l.GetId() {
+			return sdp
+		}
+	}
+	return ""
 }
 
 // leg finds a leg by id; nil if the record or the leg is not there.
@@ -87,12 +103,14 @@ func callerLeg(c *callv1.CallRecord) *callv1.Leg {
 	return nil
 }
 
-// nextOrdinal is the ordinal of the next leg made in this call. A leg handed
-// over from another call keeps its id, so only own ids count.
+// nextOrdinal is the ordinal of the next leg that the owner makes in this call.
+// Those that terminals made (Pull) have ordinals of their own range.
 func nextOrdinal(c *callv1.CallRecord) uint32 {
 	n := uint32(0)
 	for _, l := range c.GetLegs() {
-		n = max(n, l.GetOrdinal())
+		if l.GetOrdinal() < schema.FirstPulled {
+			n = max(n, l.GetOrdinal())
+		}
 	}
 	return n + 1
 }

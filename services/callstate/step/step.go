@@ -21,6 +21,10 @@ type Settings struct {
 	Duration time.Duration
 	// Forks is the largest number of terminals that one call rings.
 	Forks int
+	// Reoffer is how long a terminal may take to answer an offer inside a call.
+	Reoffer time.Duration
+	// Wake is how long a call may wait for a terminal that is being woken.
+	Wake time.Duration
 	// Ladder is the largest number of ladder entries kept.
 	Ladder int
 }
@@ -40,10 +44,15 @@ type Input struct {
 	// Settings bound the call.
 	Settings Settings
 
-	// Callee is the party that an Offer's address resolved to; nil if nobody.
+	// Callee is the party that an Offer's address, or a Push's phone, resolved to;
+	// nil if nobody.
 	Callee *callv1.Party
-	// Targets are the terminals that an Offer may ring, or, for a LegFailed,
-	// those that could take the leg up.
+	// Phone is the address of a Push's phone.
+	Phone string
+	// Wakes: that party's devices are being woken; their terminals may appear.
+	Wakes bool
+	// Targets are the terminals that an Offer or Push may ring, or, for a
+	// LegFailed, those that could take the leg up.
 	Targets []*callv1.Terminal
 	// MediaNode is the node chosen for an Offer.
 	MediaNode string
@@ -53,6 +62,12 @@ type Input struct {
 	// Media holds the results of Plan's operations, in order. Shorter than the
 	// plan when one failed.
 	Media []*callv1.MediaResult
+	// Skip says, by leg, how many media revisions are used up that Call does not
+	// know of; see Crossed.
+	Skip map[string]uint32
+	// TakenUp: Call is the committed record after TakeUp, and is to be committed
+	// whatever becomes of the command.
+	TakenUp bool
 }
 
 // Output is what a transition says.
@@ -77,6 +92,17 @@ type Output struct {
 // Step makes the transition. It never fails: a refusal is a Reply with an
 // error, and then Call is the input's unless Commit says otherwise.
 func Step(in Input) Output {
+	out := transit(in)
+	if in.TakenUp && !out.Commit {
+		if out.Call == in.Call {
+			out.Call = clone(out.Call)
+		}
+		out.Call.Version, out.Call.Epoch, out.Commit = out.Call.GetVersion()+1, in.Epoch, true
+	}
+	return out
+}
+
+func transit(in Input) Output {
 	if in.Call != nil {
 		if r := repeated(in.Call, in.Command.GetId()); r != nil {
 			return Output{Call: in.Call, Reply: r}
@@ -159,7 +185,7 @@ type txn struct {
 }
 
 func begin(in Input) *txn {
-	t := &txn{in: in, at: timestamppb.New(in.Now)}
+	t := &txn{in: in, at: timestamp(in.Now)}
 	if in.Call != nil {
 		t.call = clone(in.Call)
 		t.leg = leg(t.call, in.Command.GetLegId())
@@ -167,6 +193,8 @@ func begin(in Input) *txn {
 	t.reply = &callv1.Reply{CommandId: in.Command.GetId()}
 	return t
 }
+
+func timestamp(at time.Time) *timestamppb.Timestamp { return timestamppb.New(at) }
 
 // finish fills the reply from the leg that spoke and remembers the command.
 func (t *txn) finish() Output {

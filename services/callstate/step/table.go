@@ -5,23 +5,6 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// kind is a command's body type.
-type kind int
-
-const (
-	offer kind = iota
-	ringing
-	answer
-	hangUp
-	legFailed
-	mediaConnected
-	mediaFailed
-	handOver
-	terminalAttached
-	deadlinePassed
-	unknown
-)
-
 // Call states, short for the table.
 const (
 	none        = callv1.CallState_CALL_STATE_UNSPECIFIED
@@ -48,12 +31,14 @@ type row struct {
 var table = [...]row{
 	{offer, none, planOffer, placeCall},
 
-	{ringing, alerting, nil, alert},
-	{ringing, answered, nil, nothing},
-	{ringing, established, nil, nothing},
+	{ringing, alerting, planRinging, alert},
+	{ringing, answered, planCandidateRings, candidateRings},
+	{ringing, established, planCandidateRings, candidateRings},
 	{ringing, ended, nil, nothing},
 
 	{answer, alerting, planAnswer, answerCall},
+	{answer, answered, planAnswerWithin, answerWithin},
+	{answer, established, planAnswerWithin, answerWithin},
 
 	{hangUp, alerting, nil, hangUpUnanswered},
 	{hangUp, answered, nil, hangUpAnswered},
@@ -77,15 +62,28 @@ var table = [...]row{
 
 	{handOver, alerting, planHandOver, takeOver},
 
-	{terminalAttached, alerting, planAttach, attachRinging},
-	{terminalAttached, answered, nil, attachAnswered},
-	{terminalAttached, established, nil, attachAnswered},
+	{pull, answered, planPull, pullCall},
+	{pull, established, planPull, pullCall},
+
+	{push, answered, planPush, pushCall},
+	{push, established, planPush, pushCall},
+
+	{reoffer, answered, planReoffer, reofferCall},
+	{reoffer, established, planReoffer, reofferCall},
+
+	{refuseReoffer, answered, nil, refuseOffer},
+	{refuseReoffer, established, nil, refuseOffer},
+	{refuseReoffer, ended, nil, nothing},
+
+	{terminalAttached, alerting, planAttachRinging, attachRinging},
+	{terminalAttached, answered, planAttachAnswered, attachAnswered},
+	{terminalAttached, established, planAttachAnswered, attachAnswered},
 	{terminalAttached, ended, nil, nothing},
 	{terminalAttached, redirected, nil, nothing},
 
 	{deadlinePassed, alerting, nil, passDeadline},
-	{deadlinePassed, answered, nil, passDeadline},
-	{deadlinePassed, established, nil, passDeadline},
+	{deadlinePassed, answered, planDeadline, passDeadline},
+	{deadlinePassed, established, planDeadline, passDeadline},
 	{deadlinePassed, ended, nil, nothing},
 	{deadlinePassed, redirected, nil, nothing},
 }
@@ -100,32 +98,6 @@ func lookup(in Input) *row {
 	return nil
 }
 
-func kindOf(c *callv1.Command) kind {
-	switch c.GetBody().(type) {
-	case *callv1.Command_Offer:
-		return offer
-	case *callv1.Command_Ringing:
-		return ringing
-	case *callv1.Command_Answer:
-		return answer
-	case *callv1.Command_HangUp:
-		return hangUp
-	case *callv1.Command_LegFailed:
-		return legFailed
-	case *callv1.Command_MediaConnected:
-		return mediaConnected
-	case *callv1.Command_MediaFailed:
-		return mediaFailed
-	case *callv1.Command_HandOver:
-		return handOver
-	case *callv1.Command_TerminalAttached:
-		return terminalAttached
-	case *callv1.Command_DeadlinePassed:
-		return deadlinePassed
-	}
-	return unknown
-}
-
 // wrongState names the refusal of a command that has no row.
 func wrongState(in Input) *schema.Error {
 	k, s := kindOf(in.Command), in.Call.GetState()
@@ -138,11 +110,6 @@ func wrongState(in Input) *schema.Error {
 		return schema.Errorf(callv1.Code_CODE_REDIRECTED, "the leg belongs to another call")
 	case s == ended:
 		return schema.Errorf(callv1.Code_CODE_ENDED, "the call has ended")
-	case k == answer:
-		if l := leg(in.Call, in.Command.GetLegId()); l.GetState() == callv1.LegState_LEG_STATE_ENDED {
-			return schema.Errorf(callv1.Code_CODE_ENDED, "the leg has ended")
-		}
-		return schema.Errorf(callv1.Code_CODE_CONFLICT, "the call is already answered")
 	}
 	return schema.Errorf(callv1.Code_CODE_CONFLICT, "not in this state of the call")
 }

@@ -31,7 +31,7 @@ func newWorld(t *testing.T) *world {
 		t: t, now: start,
 		settings: step.Settings{
 			Ring: time.Minute, MediaSetup: 30 * time.Second, Grace: 20 * time.Second,
-			Duration: time.Hour, Forks: 4, Ladder: 64,
+			Reoffer: 15 * time.Second, Wake: 30 * time.Second, Duration: time.Hour, Forks: 4, Ladder: 64,
 		},
 		fail: map[string]callv1.Code{},
 	}
@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 func terminal(id, kind, subscriber string, resumes bool) *callv1.Terminal {
 	return &callv1.Terminal{
 		Id: id, Kind: kind, Node: kind + "1", Instance: "i1", Subscriber: subscriber, Rings: true,
-		Features: &callv1.Features{Resumes: resumes}, AttachedAt: timestamppb.New(start),
+		Features: &callv1.Features{Resumes: resumes, RemembersCalls: resumes}, AttachedAt: timestamppb.New(start),
 	}
 }
 

@@ -1,0 +1,66 @@
+package callstate
+
+import (
+	"sync"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate/step"
+)
+
+// afterwards tells the media node what commits made of a call's legs, one commit
+// after the other: a bridge of an earlier one must not undo a later one's.
+type afterwards struct {
+	mu      sync.Mutex
+	queue   []afterCommit
+	running bool
+	dropped bool // the queue was full: the record is to be said as a whole
+}
+
+// afterCommit is what one commit leaves for the media node.
+type afterCommit struct {
+	node, id string
+	epoch    uint64
+	ops      []*callv1.MediaOp
+}
+
+// afterCommit queues what a commit leaves for the media node. It does not block.
+func (a *actor) afterCommit(c afterCommit) {
+	if len(c.ops) == 0 || c.node == "" {
+		return
+	}
+	w := &a.after
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) >= maxAfter {
+		w.queue, w.dropped = append(w.queue[:0], w.queue[1:]...), true
+	}
+	w.queue = append(w.queue, c)
+	if !w.running {
+		w.running = true
+		a.p.s.goRun(a.doAfter)
+	}
+}
+
+// doAfter works the queue off. What a lost partition's call has left is the next
+// owner's to say.
+func (a *actor) doAfter() {
+	w := &a.after
+	for {
+		w.mu.Lock()
+		if len(w.queue) == 0 && w.dropped {
+			w.dropped = false
+			c := a.record.Load()
+			w.queue = append(w.queue, afterCommit{node: c.GetMediaNode(), id: schema.NewID(), epoch: a.p.epoch(), ops: step.MediaOf(c)})
+		}
+		if len(w.queue) == 0 || a.gone.Load() || a.p.s.ctx.Err() != nil {
+			w.queue, w.running = nil, false
+			w.mu.Unlock()
+			return
+		}
+		c := w.queue[0]
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+		a.p.s.mediaAfter(c.node, a.id, c.id, c.epoch, c.ops)
+	}
+}
