@@ -122,6 +122,16 @@ func (e *Engine) Legs() int {
 	return len(e.legs)
 }
 
+// Peer is the leg that a leg is bridged with; "" if it is with none.
+func (e *Engine) Peer(legID string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l := e.legs[legID]; l != nil {
+		return l.peer
+	}
+	return ""
+}
+
 // OnSignal has f called with every signal that comes. f must not block.
 func (e *Engine) OnSignal(f func(*callv1.Signal)) {
 	e.mu.Lock()
@@ -139,7 +149,7 @@ func (e *Engine) Connect(ctx context.Context, legID string) error {
 		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such leg")
 	}
 	l.connected = true
-	call, revision := l.call, l.revision
+	call, revision := l.call, l.transport
 	e.mu.Unlock()
 	return e.report(ctx, legID, &callv1.Command{
 		CallId: call,
@@ -156,7 +166,7 @@ func (e *Engine) Fail(ctx context.Context, legID, detail string) error {
 		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such leg")
 	}
 	l.connected = false
-	call, revision := l.call, l.revision
+	call, revision := l.call, l.transport
 	e.mu.Unlock()
 	return e.report(ctx, legID, &callv1.Command{
 		CallId: call,

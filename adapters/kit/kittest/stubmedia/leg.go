@@ -8,17 +8,32 @@ import (
 
 // leg is one terminal's session.
 type leg struct {
-	call      string
-	epoch     uint64
-	kept      bool
-	expires   time.Time
-	revision  uint32
-	done      []done // operations of this revision
-	remote    string // the terminal's description
-	local     string // ours
-	offered   bool   // by us
-	peer      string
-	connected bool
+	call     string
+	epoch    uint64
+	kept     bool
+	expires  time.Time
+	features *callv1.Features
+
+	revision   uint32 // the highest that was bound
+	done       []done // operations of this revision
+	negotiated bool   // an exchange was completed
+	slots      []slot // as negotiated last
+	open       *open  // the exchange that is not over
+	origin     uint64
+	version    uint64 // of our descriptions
+
+	peer        string
+	fingerprint string // of the terminal
+	transport   uint32 // the revision that made it
+	connected   bool
+}
+
+// open is an offer without an answer.
+type open struct {
+	revision    uint32
+	ours        bool
+	slots       []slot
+	fingerprint string // of the terminal's offer
 }
 
 // done is an operation that was carried out, with what binds its repeats.
@@ -38,6 +53,14 @@ const (
 	takeAnswer
 	makeAnswer
 )
+
+// present are the slots that another leg is offered of this one.
+func (l *leg) present() []slot {
+	if !l.negotiated && l.open != nil {
+		return l.open.slots
+	}
+	return l.slots
+}
 
 // Serve carries a command out, as the bus would have it done.
 func (e *Engine) Serve(c *callv1.MediaCommand) *callv1.MediaReply {
@@ -92,7 +115,13 @@ func (e *Engine) carryOut(c *callv1.MediaCommand, op *callv1.MediaOp) *callv1.Me
 		return e.exchange(c, op, l, takeAnswer, b.TakeAnswer.GetSdp())
 	case *callv1.MediaOp_MakeAnswer:
 		return e.exchange(c, op, l, makeAnswer, b.MakeAnswer.GetPeerLegId())
+	case *callv1.MediaOp_Withdraw:
+		if l != nil && l.negotiated && l.open != nil && l.open.ours && l.open.revision == op.GetRevision() {
+			l.open = nil
+		}
+		return &callv1.MediaResult{}
 	case *callv1.MediaOp_Release:
+		e.unbridge(l)
 		delete(e.legs, op.GetLegId())
 		return &callv1.MediaResult{}
 	}
@@ -109,6 +138,8 @@ func (e *Engine) carryOut(c *callv1.MediaCommand, op *callv1.MediaOp) *callv1.Me
 		if other == nil {
 			return refused(callv1.Code_CODE_NOT_FOUND, "no such peer leg")
 		}
+		e.unbridge(l)
+		e.unbridge(other)
 		l.peer, other.peer = b.Bridge.GetPeerLegId(), op.GetLegId()
 	default:
 		return refused(callv1.Code_CODE_UNSUPPORTED, "unknown operation")
@@ -118,94 +149,15 @@ func (e *Engine) carryOut(c *callv1.MediaCommand, op *callv1.MediaOp) *callv1.Me
 
 func creates(op *callv1.MediaOp) bool { return op.GetTakeOffer() != nil || op.GetMakeOffer() != nil }
 
-// exchange carries out one of the four operations of an offer/answer exchange.
-func (e *Engine) exchange(c *callv1.MediaCommand, op *callv1.MediaOp, l *leg, kind opKind, content string) *callv1.MediaResult {
-	if op.GetRevision() == 0 {
-		return refused(callv1.Code_CODE_INVALID, "no revision")
+// unbridge takes a leg out of its bridge.
+func (e *Engine) unbridge(l *leg) {
+	if l == nil || l.peer == "" {
+		return
 	}
-	if l == nil {
-		if !creates(op) {
-			return refused(callv1.Code_CODE_NOT_FOUND, "no such leg")
-		}
-		l = &leg{call: c.GetCallId(), epoch: c.GetEpoch(), expires: time.Now().Add(e.cfg.Expire)}
+	if other := e.legs[l.peer]; other != nil {
+		other.peer = ""
 	}
-	for _, d := range l.done {
-		if d.kind == kind && d.revision == op.GetRevision() {
-			if d.content != content {
-				return refused(callv1.Code_CODE_CONFLICT, "the revision is bound to command "+d.command)
-			}
-			return d.result
-		}
-	}
-	if bad := l.outOfOrder(kind, op.GetRevision()); bad != "" {
-		return refused(callv1.Code_CODE_CONFLICT, bad)
-	}
-	result := &callv1.MediaResult{}
-	switch kind {
-	case takeOffer, takeAnswer:
-		if !usable(content) {
-			return refused(callv1.Code_CODE_NOT_ACCEPTABLE, "no usable m-line")
-		}
-		l.remote = content
-	case makeOffer:
-		from := e.legs[content]
-		if from == nil || from.remote == "" {
-			return refused(callv1.Code_CODE_NOT_FOUND, "no such leg to offer from")
-		}
-		e.origin++
-		l.local = offer(e.origin)
-	case makeAnswer:
-		if e.legs[content] == nil {
-			return refused(callv1.Code_CODE_NOT_FOUND, "no such peer leg")
-		}
-		e.origin++
-		l.local = answer(e.origin, l.remote)
-	}
-	if kind == makeOffer || kind == makeAnswer {
-		result.Sdp = l.local
-	}
-	result.Skeleton = skeleton
-	if op.GetRevision() > l.revision {
-		l.done = l.done[:0]
-	}
-	l.call, l.revision, l.offered = c.GetCallId(), op.GetRevision(), kind == makeOffer || kind == takeAnswer
-	l.done = append(l.done, done{kind, op.GetRevision(), c.GetId(), content, result})
-	e.legs[op.GetLegId()] = l
-	if kind == takeAnswer || kind == makeAnswer {
-		e.reportConnected(op.GetLegId())
-	}
-	return result
-}
-
-// outOfOrder says what is wrong with an operation at this point of the leg's
-// offer/answer exchange (RFC 3264); "" is nothing.
-func (l *leg) outOfOrder(kind opKind, revision uint32) string {
-	switch {
-	case kind == takeOffer || kind == makeOffer:
-		if revision <= l.revision { // a leg that was handed over does not begin at 1
-			return "not above the present revision"
-		}
-		if l.revision > 0 && !l.settled() {
-			return "the last exchange is not over"
-		}
-	case revision != l.revision:
-		return "not the present revision"
-	case kind == takeAnswer && !l.offered:
-		return "no offer was made"
-	case kind == makeAnswer && l.offered:
-		return "no offer was taken"
-	}
-	return ""
-}
-
-// settled reports whether the present exchange has its answer.
-func (l *leg) settled() bool {
-	for _, d := range l.done {
-		if d.kind == takeAnswer || d.kind == makeAnswer {
-			return true
-		}
-	}
-	return false
+	l.peer = ""
 }
 
 // sweep drops legs that nobody kept, now and then. e.mu is held.
@@ -217,15 +169,8 @@ func (e *Engine) sweep() {
 	e.nextSweep = now.Add(e.cfg.Expire / 10)
 	for id, l := range e.legs {
 		if !l.kept && now.After(l.expires) {
+			e.unbridge(l)
 			delete(e.legs, id)
 		}
 	}
-}
-
-var skeleton = &callv1.Skeleton{
-	DtlsRole: "active",
-	MLines: []*callv1.MLine{{
-		Kind: "audio", Mid: "0", Direction: "sendrecv",
-		Codecs: []*callv1.Codec{{PayloadType: 111, Name: "opus", ClockRate: 48000, Channels: 2}},
-	}},
 }
