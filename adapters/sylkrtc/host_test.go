@@ -33,7 +33,10 @@ type fakeHost struct {
 	detached  map[string]kit.DetachReason
 	changed   chan struct{}
 
-	store *fakeStore
+	store     *fakeStore
+	devices   chan *callv1.PutDevice
+	putDevice error
+	wakes     chan *callv1.Wake
 }
 
 func newFakeHost() *fakeHost {
@@ -42,6 +45,7 @@ func newFakeHost() *fakeHost {
 		signals: make(chan *callv1.Signal, 256), counts: make(chan string, 4096),
 		terminals: map[string]*callv1.Terminal{}, detached: map[string]kit.DetachReason{},
 		changed: make(chan struct{}), store: newFakeStore(),
+		devices: make(chan *callv1.PutDevice, 16), wakes: make(chan *callv1.Wake, 16),
 	}
 }
 
@@ -155,16 +159,29 @@ func (h *fakeHost) Resolve(subscriber string, ref kit.Ref) (string, bool) {
 }
 
 func (h *fakeHost) Calls(context.Context, string) ([]*callv1.Event, error) { return nil, nil }
-func (h *fakeHost) LookUp(context.Context, string) (*callv1.Party, error) {
+func (h *fakeHost) LookUp(_ context.Context, address string) (*callv1.Party, error) {
+	a, err := schema.ParseAddress(address)
+	switch {
+	case err == nil && a.IsSIP() && known(a.User()) && a.Domain() == domain:
+		return party(a.User()), nil
+	case address == "tel:+12025550177": // has no account
+		return &callv1.Party{Subscriber: "dave", Addresses: []string{address}}, nil
+	}
 	return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "nobody")
 }
-func (h *fakeHost) PutDevice(context.Context, *callv1.PutDevice) error { return nil }
-func (h *fakeHost) Wake(context.Context, *callv1.Wake) error           { return nil }
-func (h *fakeHost) Store() kit.Store                                   { return h.store }
-func (h *fakeHost) DrainTimeout() time.Duration                        { return 5 * time.Second }
-func (h *fakeHost) Metrics() kit.Metrics                               { return h }
-func (h *fakeHost) Log() *slog.Logger                                  { return slog.New(slog.DiscardHandler) }
-func (h *fakeHost) Gauge(string, int)                                  {}
+func (h *fakeHost) PutDevice(_ context.Context, d *callv1.PutDevice) error {
+	h.devices <- d
+	return h.putDevice
+}
+func (h *fakeHost) Wake(_ context.Context, w *callv1.Wake) error {
+	h.wakes <- w
+	return nil
+}
+func (h *fakeHost) Store() kit.Store            { return h.store }
+func (h *fakeHost) DrainTimeout() time.Duration { return 5 * time.Second }
+func (h *fakeHost) Metrics() kit.Metrics        { return h }
+func (h *fakeHost) Log() *slog.Logger           { return slog.New(slog.DiscardHandler) }
+func (h *fakeHost) Gauge(string, int)           {}
 func (h *fakeHost) Count(name string, n int) {
 	for range n {
 		select {

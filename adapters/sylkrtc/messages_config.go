@@ -16,6 +16,7 @@ type Messages struct {
 	Bytes      int           `yaml:"history_bytes" doc:"Bytes of messages kept for one account."`
 	Age        time.Duration `yaml:"history_age" doc:"How long a message is kept."`
 	Waiting    int           `yaml:"max_waiting" doc:"Messages that may wait for an account that is not connected. Further ones fail with 480."`
+	WakeAfter  time.Duration `yaml:"wake_after" doc:"How long a message waits for a connection of its recipient, at any node, before the recipient's devices are woken."`
 	Contacts   int           `yaml:"max_contacts" doc:"Contacts, and as many groups and policies, in one account's address book; all of them together have at most 512 KiB."`
 }
 
@@ -28,6 +29,7 @@ func messagesDefaults() Messages {
 		Bytes:      8 << 20,
 		Age:        90 * 24 * time.Hour,
 		Waiting:    200,
+		WakeAfter:  2 * time.Second,
 		Contacts:   1000,
 	}
 }
@@ -50,6 +52,9 @@ func (c *Messages) validate() error {
 	}
 	if !(c.Rate > 0) {
 		return schema.Invalid("messages.rate", "must be greater than 0")
+	}
+	if c.WakeAfter < time.Millisecond {
+		return schema.Invalid("messages.wake_after", "must be at least 1ms")
 	}
 	if c.Age < time.Hour {
 		return schema.Invalid("messages.history_age", "must be at least 1h")

@@ -12,10 +12,6 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// wakeAfter is how long a message waits for a connection before its recipient's
-// devices are woken: another node may have one.
-const wakeAfter = 2 * time.Second
-
 // Content types with a meaning of their own.
 const (
 	typePublicKey  = "text/pgp-public-key"
@@ -314,9 +310,10 @@ func (s *letter) told(it *mailbox.Item, fresh bool, out outcome) {
 	}
 }
 
-// wakeLater has a recipient's devices woken if a message still waits then.
+// wakeLater has a recipient's devices woken if a message still waits after a
+// while: another node may have a connection.
 func (m *messaging) wakeLater(account, subscriber string, ref mailbox.Ref, from *callv1.Party) {
-	m.later(wakeAfter, func(ctx context.Context) {
+	m.later(m.a.cfg.Messages.WakeAfter, func(ctx context.Context) {
 		box, err := m.boxes.Get(ctx, account)
 		if err != nil {
 			m.a.log.Info("nobody woken", "account", account, "error", err)

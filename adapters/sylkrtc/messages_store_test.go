@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
@@ -107,4 +108,18 @@ func (s *fakeStore) failing(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = err
+}
+
+// wait waits for the next change.
+func (s *fakeStore) wait(ctx context.Context) {
+	s.mu.Lock()
+	changed := s.changed
+	s.mu.Unlock()
+	tick := time.NewTimer(10 * time.Millisecond) // it may have been before
+	defer tick.Stop()
+	select {
+	case <-changed:
+	case <-tick.C:
+	case <-ctx.Done():
+	}
 }
