@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -50,6 +51,16 @@ func TestValidate(t *testing.T) {
 		{"service name twice", func(c *Config) { c.ServiceTokens[0].Name = "all" }, "service_tokens[1].name: "},
 		{"service token", func(c *Config) { c.ServiceTokens[0].Token = "" }, "service_tokens[0].token: "},
 		{"service for nobody", func(c *Config) { c.ServiceTokens[0].Subscribers = nil }, "service_tokens[0].subscribers: "},
+		{"service token and client", func(c *Config) { c.ServiceTokens[0].Client = "x" }, "service_tokens[0].client: "},
+		{"client without an issuer", func(c *Config) { c.ServiceTokens[0].Token, c.ServiceTokens[0].Client = "", "x" }, "service_tokens[0].issuer: "},
+		{"issuer without a client", func(c *Config) { c.ServiceTokens[0].Issuer = "x" }, "service_tokens[0].issuer: "},
+		{"wake address", func(c *Config) { c.Wake.URL, c.Wake.Secret = "ftp://example.org/hunter22", hookSecret }, "wake.url: "},
+		{"wake over plain HTTP", func(c *Config) { c.Wake.URL, c.Wake.Secret = "http://example.org/hunter22", hookSecret }, "wake.url: "},
+		{"wake without a secret", func(c *Config) { c.Wake.URL, c.Wake.Secret = "https://example.org", "hunter22" }, "wake.secret: "},
+		{"wake timeout", func(c *Config) { c.Wake.Timeout = 0 }, "wake.timeout: "},
+		{"wake tries", func(c *Config) { c.Wake.Tries = 0 }, "wake.tries: "},
+		{"devices", func(c *Config) { c.Wake.DevicesPerAccount = 65 }, "wake.devices_per_account: "},
+		{"device age", func(c *Config) { c.Wake.DeviceAge = 0 }, "wake.device_age: "},
 		{"service for all and some", func(c *Config) { c.ServiceTokens[0].All = true }, "service_tokens[0].subscribers: "},
 	}
 	for _, tt := range tests {
@@ -112,4 +123,58 @@ func FuzzParseDigest(f *testing.F) {
 			t.Errorf("%q reads as %q %q %s", line, user, realm, h)
 		}
 	})
+}
+
+func TestValidateIssuers(t *testing.T) {
+	if err := withIssuer().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*JWTIssuer)
+		want   string
+	}{
+		{"loopback", func(j *JWTIssuer) { j.JWKS = "http://127.0.0.1:8081/jwks" }, ""},
+		{"localhost", func(j *JWTIssuer) { j.JWKS = "http://localhost/jwks" }, ""},
+		{"https", func(j *JWTIssuer) { j.JWKS = "https://example.org/jwks" }, ""},
+		{"plain HTTP that is meant", func(j *JWTIssuer) { j.JWKS, j.AllowHTTP = "http://example.org/jwks", true }, ""},
+		{"no scope", func(j *JWTIssuer) { j.Scope, j.ScopeClaim = "", "" }, ""},
+		{"plain HTTP", func(j *JWTIssuer) { j.JWKS = "http://example.org/jwks?hunter22" }, "jwt[0].jwks: "},
+		{"other scheme", func(j *JWTIssuer) { j.JWKS = "file:///jwks" }, "jwt[0].jwks: "},
+		{"no host", func(j *JWTIssuer) { j.JWKS = "https:///jwks" }, "jwt[0].jwks: "},
+		{"no keys", func(j *JWTIssuer) { j.JWKS = "" }, "jwt[0].jwks: "},
+		{"no issuer", func(j *JWTIssuer) { j.Issuer = "" }, "jwt[0].issuer: "},
+		{"audience", func(j *JWTIssuer) { j.Audience = []string{""} }, "jwt[0].audience[0]: "},
+		{"two scopes", func(j *JWTIssuer) { j.Scope = "a b" }, "jwt[0].scope: "},
+		{"scope nowhere", func(j *JWTIssuer) { j.ScopeClaim = "" }, "jwt[0].scope_claim: "},
+		{"nobody", func(j *JWTIssuer) { j.MSISDNClaim, j.CoversClaim, j.ClientClaim = "", "", "" }, "jwt[0].msisdn_claim: "},
+		{"leeway", func(j *JWTIssuer) { j.Leeway = time.Hour }, "jwt[0].leeway: "},
+		{"refresh", func(j *JWTIssuer) { j.Refresh = 0 }, "jwt[0].refresh: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := withIssuer()
+			tt.change(&c.JWT[0])
+			if tt.name == "no issuer" {
+				c.ServiceTokens = nil
+			}
+			err := c.Validate()
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter22") {
+				t.Errorf("the error shows the address: %v", err)
+			}
+		})
+	}
+	c := withIssuer()
+	c.JWT = append(c.JWT, c.JWT[0])
+	c.ServiceTokens[3].Client = "sb"
+	c.ServiceTokens[3].Issuer, c.ServiceTokens[2].Issuer = "idp", "idp"
+	err := c.Validate()
+	for _, want := range []string{"jwt[1].issuer: ", "service_tokens[3].client: the same client stands in service_tokens[2]"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %q", err, want)
+		}
+	}
 }

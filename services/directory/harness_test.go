@@ -59,16 +59,38 @@ func (l *lockedBuffer) String() string {
 // node is a running directory and a client that asks it.
 type node struct {
 	*Service
-	t    *testing.T
-	ask  *bus.Bus
-	log  *lockedBuffer
-	stop func()
+	t      *testing.T
+	ask    *bus.Bus
+	log    *lockedBuffer
+	counts *counter
+	stop   func()
 }
 
+// counter are metrics.
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counter) add(name string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[name] += n
+}
+
+func (c *counter) get(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[name]
+}
+
+func (c *counter) SignIn(kind, proof, outcome string) { c.add(kind+" "+proof+" "+outcome, 1) }
+func (c *counter) Wake(outcome string, devices int)   { c.add("wake "+outcome, devices) }
+
 // start runs a directory node until the test ends or stop is called.
-func start(t *testing.T, broker *membus.Server, cfg Config) *node {
+func start(t *testing.T, broker *membus.Server, cfg Config, change ...func(*Env)) *node {
 	t.Helper()
-	n, err := launch(t, broker, cfg)
+	n, err := launch(t, broker, cfg, change...)
 	if err != nil {
 		t.Fatalf("the directory did not start: %v", err)
 	}
@@ -76,9 +98,9 @@ func start(t *testing.T, broker *membus.Server, cfg Config) *node {
 }
 
 // launch runs a directory node and waits until it is ready or has failed.
-func launch(t *testing.T, broker *membus.Server, cfg Config) (*node, error) {
+func launch(t *testing.T, broker *membus.Server, cfg Config, change ...func(*Env)) (*node, error) {
 	t.Helper()
-	log := &lockedBuffer{}
+	log, counts := &lockedBuffer{}, &counter{n: map[string]int{}}
 	d, client := broker.Connect(), broker.Connect()
 	b, err := bus.New(d, "directory", "d1")
 	if err != nil {
@@ -88,7 +110,11 @@ func launch(t *testing.T, broker *membus.Server, cfg Config) (*node, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(cfg, Env{Bus: b, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	env := Env{Bus: b, Metrics: counts, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	for _, f := range change {
+		f(&env)
+	}
+	s, err := New(cfg, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +138,7 @@ func launch(t *testing.T, broker *membus.Server, cfg Config) (*node, error) {
 		t.Fatal("the directory was not ready in time")
 	}
 	t.Cleanup(stop)
-	return &node{Service: s, t: t, ask: ask, log: log, stop: stop}, nil
+	return &node{Service: s, t: t, ask: ask, log: log, counts: counts, stop: stop}, nil
 }
 
 func (n *node) question(q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
