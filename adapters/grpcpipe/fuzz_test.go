@@ -11,6 +11,9 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
+// shownCall is a call of another terminal's that the fuzzed one is shown.
+func shownCall() string { return newFakeHost().key.CallID("somebody", "test", "2") }
+
 // FuzzMessages feeds a terminal's bytes, message by message, to a Pipe and a
 // MultiPipe with a call each, before an owner that refuses at random. Whatever
 // comes, commands name legs of this exchange and the terminal's own subscriber,
@@ -34,6 +37,10 @@ func FuzzMessages(f *testing.F) {
 	seed(2, wireOffer(known, "v=0", "+"+bob), wireOffer("", "", ""), wireIdle(uuid1), wireError("", errUnknown))
 	seed(4, wireOffer(uuid1, "v=0", bob), wireOffer(uuid1, "v=0", bob), wireAnswer(uuid2, "v=0"), &message{CallId: uuid2})
 	seed(9, wireBye("nonsense"), wireRinging(uuid2), wireOffer(uuid2, "v=0", "+0"))
+	call, _, _ := schema.SplitLegID(known)
+	seed(0, wireAnswer(known, "v=0"), wireOffer(known, "v=0", ""), toPhone(known), wireError(known, errUnknown), wireBye(known))
+	seed(0, wireBye(known), wireOffer(call, "v=0", ""), wireOffer(call, "v=0", ""), wireOffer(shownCall(), "v=0", "+"+bob), wireBye(shownCall()))
+	seed(5, wireOffer(uuid1, "v=0", "+"+bob), wireOffer(uuid1, "v=0", ""), wireOffer(call, "v=0", ""))
 	f.Fuzz(func(t *testing.T, data []byte, verdict uint8) {
 		for _, multi := range []bool{false, true} {
 			fuzzSession(t, data, verdict, multi, known)
@@ -72,8 +79,12 @@ func fuzzSession(t *testing.T, data []byte, verdict uint8, multi bool, known str
 	terminal := &callv1.Terminal{Id: x.id, Subscriber: "s1"}
 	x.open(nil)
 	a.opened(x, terminal)
-	if err := a.Deliver(t.Context(), event(terminal, known, 1, incoming("v=0", "+"+alice))); err != nil {
-		t.Fatal(err)
+	show := inCall(shownCall(), 1, "+"+bob)
+	show.TerminalId, show.Subscriber = x.id, "s1"
+	for _, e := range []*callv1.Event{show, event(terminal, known, 1, incoming("v=0", "+"+alice)), event(terminal, known, 2, reofferEvent("v=0"))} {
+		if err := a.Deliver(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for n := 0; len(data) > 2 && n < 50; n++ {
 		size := min(int(data[0])<<8|int(data[1]), len(data)-2)

@@ -31,7 +31,8 @@ type fakeHost struct {
 	attached chan *callv1.Terminal
 	detached chan string
 	// calls are what the subscriber is in when a stream opens, the latest first.
-	calls func(subscriber string) []*callv1.Event
+	calls    func(subscriber string) []*callv1.Event
+	callsErr error
 	// denied is what Authenticate fails with for the token "bad".
 	denied    error
 	attachErr error
@@ -162,7 +163,7 @@ func (h *fakeHost) Calls(_ context.Context, id string) ([]*callv1.Event, error) 
 	t := h.terminal[id]
 	h.mu.Unlock()
 	if h.calls == nil {
-		return nil, nil
+		return nil, h.callsErr
 	}
 	return h.calls(t.GetSubscriber()), nil
 }
