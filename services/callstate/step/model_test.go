@@ -12,60 +12,6 @@ import (
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
-// checkInvariants holds for every record at every time.
-func checkInvariants(t *testing.T, c *callv1.CallRecord) {
-	t.Helper()
-	live := map[callv1.Side]int{}
-	numbers := map[string]uint64{}
-	for _, l := range c.GetLegs() {
-		if l.GetState() != callv1.LegState_LEG_STATE_ENDED {
-			live[l.GetSide()]++
-		} else if l.GetReason() == callv1.Reason_REASON_UNSPECIFIED || l.GetEndedAt() == nil {
-			t.Errorf("leg %s ended without a reason or time", l.GetId())
-		}
-	}
-	for _, e := range c.GetPendingEvents() {
-		if e.GetNumber() <= numbers[e.GetLegId()] {
-			t.Errorf("event %d of leg %s after %d", e.GetNumber(), e.GetLegId(), numbers[e.GetLegId()])
-		}
-		numbers[e.GetLegId()] = e.GetNumber()
-	}
-	for _, l := range c.GetLegs() {
-		if numbers[l.GetId()] >= l.GetNextEvent() {
-			t.Errorf("leg %s would use event number %d again", l.GetId(), l.GetNextEvent())
-		}
-	}
-	switch c.GetState() {
-	case callv1.CallState_CALL_STATE_ANSWERED, callv1.CallState_CALL_STATE_ESTABLISHED:
-		if live[callv1.Side_SIDE_CALLER] != 1 || live[callv1.Side_SIDE_CALLEE] != 1 {
-			t.Errorf("an answered call has %d calling and %d called legs", live[callv1.Side_SIDE_CALLER], live[callv1.Side_SIDE_CALLEE])
-		}
-	case callv1.CallState_CALL_STATE_RINGING:
-		if live[callv1.Side_SIDE_CALLER] != 1 {
-			t.Errorf("a ringing call has %d calling legs", live[callv1.Side_SIDE_CALLER])
-		}
-		if !has(c, callv1.DeadlineKind_DEADLINE_KIND_ANSWER) {
-			t.Error("a ringing call has no deadline for its answer")
-		}
-	case callv1.CallState_CALL_STATE_ENDED:
-		if len(live) > 0 || len(c.GetDeadlines()) > 0 || c.GetReason() == callv1.Reason_REASON_UNSPECIFIED {
-			t.Errorf("an ended call has live legs %v, deadlines %v, reason %v", live, c.GetDeadlines(), c.GetReason())
-		}
-	}
-	if len(c.GetDone()) > 8 {
-		t.Errorf("%d commands remembered", len(c.GetDone()))
-	}
-}
-
-func has(c *callv1.CallRecord, k callv1.DeadlineKind) bool {
-	for _, d := range c.GetDeadlines() {
-		if d.GetKind() == k {
-			return true
-		}
-	}
-	return false
-}
-
 // randomCommand is anything anybody could send at any time.
 func randomCommand(r *rand.Rand, w *world) (*callv1.Identity, *callv1.Command) {
 	who := []*callv1.Terminal{alice, bob1, bob2}[r.Intn(3)]

@@ -25,13 +25,18 @@ func authorisePull(in Input) *schema.Error {
 	return nil
 }
 
-// refusePull says why a terminal that may pull cannot.
+// refusePull says why a terminal that may pull cannot. A leg id that is taken is
+// named as the field: the sender's host chose it, and may choose another.
 func refusePull(in Input) *schema.Error {
-	l := leg(in.Call, in.Command.GetLegId())
+	l, id := leg(in.Call, in.Command.GetLegId()), in.Command.GetPull().GetTerminal().GetId()
 	switch {
+	case l != nil && l.GetTerminal().GetId() != id:
+		e := schema.Errorf(callv1.Code_CODE_CONFLICT, "the leg is another's")
+		e.Field = "leg_id"
+		return e
 	case l != nil && !live(l):
 		return schema.Errorf(callv1.Code_CODE_ENDED, "the leg has ended")
-	case l != nil, takesPart(in.Call, in.Command.GetPull().GetTerminal().GetId()):
+	case takesPart(in.Call, id):
 		return schema.Errorf(callv1.Code_CODE_CONFLICT, "the terminal is in this call")
 	}
 	return nil

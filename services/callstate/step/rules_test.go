@@ -185,3 +185,49 @@ func TestTheLadderIsBoundedAndKeepsBothEnds(t *testing.T) {
 		t.Errorf("ladder of %d, dropped %d: %v", len(l), w.call.GetLadderDropped(), l)
 	}
 }
+
+// TestStrangersChangeNothingInAnAnsweredCall: the same of every command that an
+// answered call knows, also from who rings or has a lost leg there.
+func TestStrangersChangeNothingInAnAnsweredCall(t *testing.T) {
+	noCall := callv1.Code_CODE_NOT_FOUND
+	elsewhere := &callv1.Identity{Kind: "loopback", Node: "other"}
+	for name, make := range map[string]func(leg uint32, who string) *callv1.Command{
+		"re-offer": reofferOn, "push": pushOn, "refusal of a re-offer": refuseOn, "answer": answerOn, "ringing": ringingOn, "early media": earlyOn,
+	} {
+		for _, tt := range []struct {
+			name string
+			who  *callv1.Identity
+			c    *callv1.Command
+			want callv1.Code
+		}{
+			{"another node", elsewhere, make(1, "alice"), noCall},
+			{"another adapter", from(alice), make(1, "alice"), noCall},
+			{"another's leg", from(al1), make(2, "alice"), noCall},
+			{"no part", from(carol), make(1, "carol"), noCall},
+			{"nobody", from(al1), make(1, ""), noCall},
+			{"no such leg", from(al1), make(9, "alice"), noCall},
+			{"a pulled leg that is not there", from(al1), make(pulled(7), "alice"), noCall},
+			{"a candidate for the active leg", from(bob1), make(1, "bob"), noCall},
+			{"the active leg for a candidate", from(al1), make(3, "alice"), noCall},
+			{"the media service", media, make(1, "alice"), callv1.Code_CODE_FORBIDDEN},
+			{"call state", &callv1.Identity{Kind: "callstate", Node: "c1"}, make(1, "alice"), callv1.Code_CODE_FORBIDDEN},
+			{"the owner itself", &callv1.Identity{}, make(1, "alice"), callv1.Code_CODE_FORBIDDEN},
+		} {
+			t.Run(name+" by "+tt.name, func(t *testing.T) {
+				w := pushed(t)
+				w.do(act{by: from(al1), c: reofferOn(1, "alice")})
+				before := proto.Clone(w.call)
+				out := w.send(tt.who, tt.c)
+				if out.Reply.GetError().GetCode() != tt.want || out.Commit || !proto.Equal(before, w.call) || len(w.ops) > 0 {
+					t.Errorf("reply %v, commit %v, plan %q", out.Reply, out.Commit, w.plan())
+				}
+			})
+		}
+	}
+	w := talking(t)
+	w.do(act{media, pullBy(bo2, 0), callv1.Code_CODE_FORBIDDEN, "", ""})
+	w.do(act{elsewhere, pullBy(bo2, 0), callv1.Code_CODE_FORBIDDEN, "", ""})
+	w.call = nil
+	w.do(act{from(bo2), pullBy(bo2, 0), noCall, "", ""})
+	w.do(act{from(al1), pushOn(1, "alice"), noCall, "", ""})
+}

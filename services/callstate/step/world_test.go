@@ -2,6 +2,7 @@ package step_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,10 @@ type world struct {
 	last     step.Output
 	targets  []*callv1.Terminal
 	fail     map[string]callv1.Code // media failures by leg
+	says     map[string]*callv1.MediaResult
+	phone    *callv1.Party
+	wakes    bool
+	ops      []*callv1.MediaOp // of the last plan
 	n        int
 }
 
@@ -33,7 +38,7 @@ func newWorld(t *testing.T) *world {
 			Ring: time.Minute, MediaSetup: 30 * time.Second, Grace: 20 * time.Second,
 			Reoffer: 15 * time.Second, Wake: 30 * time.Second, Duration: time.Hour, Forks: 4, Ladder: 64,
 		},
-		fail: map[string]callv1.Code{},
+		fail: map[string]callv1.Code{}, says: map[string]*callv1.MediaResult{}, phone: party("bob"),
 	}
 }
 
@@ -67,6 +72,10 @@ func (w *world) media(ops []*callv1.MediaOp) []*callv1.MediaResult {
 		if op.GetMakeOffer() != nil || op.GetMakeAnswer() != nil {
 			r.Sdp = "sdp for " + op.GetLegId()
 		}
+		if s := w.says[op.GetLegId()]; s != nil {
+			r.Unchanged = s.GetUnchanged() && op.GetMakeOffer() != nil
+			r.NewTransport = s.GetNewTransport() && (op.GetMakeAnswer() != nil || op.GetTakeAnswer() != nil)
+		}
 		if code, bad := w.fail[op.GetLegId()]; bad {
 			r = &callv1.MediaResult{LegId: op.GetLegId(), Error: &callv1.Error{Code: code, Message: "failed"}}
 		}
@@ -89,14 +98,18 @@ func (w *world) send(who *callv1.Identity, c *callv1.Command) step.Output {
 	}
 	in := step.Input{
 		Call: w.call, Command: c, From: who, Now: w.now, Epoch: 1, Settings: w.settings,
-		Callee: party("bob"), Targets: w.targets, MediaNode: "m1",
+		Callee: party("bob"), Targets: w.targets, MediaNode: "m1", Wakes: w.wakes,
+	}
+	if c.GetPush() != nil {
+		in.Callee, in.Phone = w.phone, "sip:phone@demo.test"
 	}
 	return w.run(in)
 }
 
 func (w *world) run(in step.Input) step.Output {
-	if ops := step.Plan(in); len(ops) > 0 {
-		in.Media = w.media(ops)
+	w.ops = step.Plan(in)
+	if len(w.ops) > 0 {
+		in.Media = w.media(w.ops)
 	}
 	w.last = step.Step(in)
 	w.call = w.last.Call
@@ -104,6 +117,30 @@ func (w *world) run(in step.Input) step.Output {
 }
 
 func (w *world) own(c *callv1.Command) step.Output { return w.send(&callv1.Identity{}, c) }
+
+// plan names the operations that the media node did for the last command:
+// "TakeOffer 1, MakeAnswer 1".
+func (w *world) plan() string { return opNames(w.ops) }
+
+// after names what the last commit left for the media node.
+func (w *world) after() string { return opNames(w.last.After) }
+
+func opNames(ops []*callv1.MediaOp) string {
+	var names []string
+	for _, op := range ops {
+		name := fmt.Sprintf("%T", op.GetOp())[len("*callv1.MediaOp_"):]
+		_, n, _ := schema.SplitLegID(op.GetLegId())
+		name += fmt.Sprint(" ", n)
+		if op.GetBridge() != nil {
+			_, n, _ := schema.SplitLegID(op.GetBridge().GetPeerLegId())
+			name += fmt.Sprint("-", n)
+		} else if op.GetRevision() > 1 {
+			name += fmt.Sprint("/", op.GetRevision())
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
 
 // Commands, short.
 func offerFrom(t *callv1.Terminal) *callv1.Command {
@@ -142,6 +179,35 @@ func attachedTerminal(t *callv1.Terminal) *callv1.Command {
 
 func passed(k callv1.DeadlineKind, leg string) *callv1.Command {
 	return &callv1.Command{Body: &callv1.Command_DeadlinePassed{DeadlinePassed: &callv1.DeadlinePassed{Kind: k, LegId: leg}}}
+}
+
+// pulled is the ordinal of a leg that a terminal starts.
+func pulled(n uint32) uint32 { return schema.FirstPulled + n }
+
+func pullBy(t *callv1.Terminal, n uint32) *callv1.Command {
+	return &callv1.Command{LegId: legID(pulled(n)), Principal: t.GetSubscriber(), Body: &callv1.Command_Pull{
+		Pull: &callv1.Pull{Sdp: "sdp", Terminal: t, Ref: "ref-p"},
+	}}
+}
+
+func pushOn(leg uint32, who string) *callv1.Command {
+	return &callv1.Command{LegId: legID(leg), Principal: who, Body: &callv1.Command_Push{Push: &callv1.Push{}}}
+}
+
+func reofferOn(leg uint32, who string) *callv1.Command {
+	return &callv1.Command{LegId: legID(leg), Principal: who, Body: &callv1.Command_Reoffer{Reoffer: &callv1.Reoffer{Sdp: "sdp 2"}}}
+}
+
+func refuseOn(leg uint32, who string) *callv1.Command {
+	return &callv1.Command{LegId: legID(leg), Principal: who, Body: &callv1.Command_RefuseReoffer{RefuseReoffer: &callv1.RefuseReoffer{}}}
+}
+
+func earlyOn(leg uint32, who string) *callv1.Command {
+	return &callv1.Command{LegId: legID(leg), Principal: who, Body: &callv1.Command_Ringing{Ringing: &callv1.Ringing{Sdp: "early"}}}
+}
+
+func emptyAnswerOn(leg uint32, who string) *callv1.Command {
+	return &callv1.Command{LegId: legID(leg), Principal: who, Body: &callv1.Command_Answer{Answer: &callv1.Answer{}}}
 }
 
 var (
@@ -200,7 +266,14 @@ func eventName(e *callv1.Event) string {
 	case *callv1.Event_Incoming:
 		return "incoming"
 	case *callv1.Event_Alerting:
+		if b.Alerting.GetSdp() != "" {
+			return "alerting(early)"
+		}
 		return "alerting"
+	case *callv1.Event_Reoffer:
+		return "re-offer"
+	case *callv1.Event_PushFailed:
+		return "push failed:" + step.ReasonName(b.PushFailed.GetReason())
 	case *callv1.Event_Answered:
 		return "answered"
 	case *callv1.Event_Established:
@@ -209,6 +282,9 @@ func eventName(e *callv1.Event) string {
 		s := "ended:" + step.ReasonName(b.Ended.GetReason())
 		if b.Ended.GetMissed() {
 			s += "(missed)"
+		}
+		if b.Ended.GetRequested() {
+			s += "(requested)"
 		}
 		return s
 	}
