@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -15,10 +17,10 @@ const maxMarks = 64
 // mark is what a terminal was told of a call that it is not in.
 type mark struct {
 	call    string
-	last    uint64    // the version that was told last, or needed no telling
-	shown   bool      // the terminal shows an InCall
-	telling *delivery // the adapter has it
-	next    *delivery // the newest that waits
+	last    uint64         // the version that was told last, or needed no telling
+	shown   *callv1.InCall // what the terminal shows; nil for nothing
+	telling *delivery      // the adapter has it
+	next    *delivery      // the newest that waits
 }
 
 // marks are a terminal's. Guarded by host.mu.
@@ -134,7 +136,7 @@ func (h *host) tellAll(t *terminal) {
 		case h.inCall(t, m.call): // since it came
 			outcome, ack = "retry", inThatCall
 		case d.e.GetNumber() <= m.last: // by Calls
-		case d.e.GetIdle() != nil && !m.shown:
+		case d.e.GetIdle() != nil && m.shown == nil, d.e.GetInCall() != nil && proto.Equal(m.shown, d.e.GetInCall()):
 			m.last = d.e.GetNumber()
 		default:
 			outcome, skip = "delivered", false
@@ -149,7 +151,10 @@ func (h *host) tellAll(t *terminal) {
 		h.mu.Lock()
 		m.telling = nil
 		if outcome == "delivered" || outcome == "failed" {
-			m.last, m.shown = d.e.GetNumber(), outcome == "delivered" && d.e.GetInCall() != nil
+			m.last, m.shown = d.e.GetNumber(), nil
+		}
+		if outcome == "delivered" {
+			m.shown = d.e.GetInCall()
 		}
 		h.mu.Unlock()
 		d.answer(ack)
@@ -187,7 +192,7 @@ func (h *host) joined(terminalID, call string) {
 	}
 	for _, m := range t.marks.all {
 		if m.call == call {
-			m.shown = false
+			m.shown = nil
 		}
 	}
 }
@@ -212,7 +217,7 @@ func (h *host) showing(terminalID string, calls []*callv1.Event) ([]*callv1.Even
 		if e.GetNumber() <= m.newest() {
 			return true
 		}
-		m.last, m.shown = e.GetNumber(), true
+		m.last, m.shown = e.GetNumber(), e.GetInCall()
 		return false
 	}), nil
 }

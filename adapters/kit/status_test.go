@@ -9,8 +9,10 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-func inCall() *callv1.InCall {
-	return &callv1.InCall{Peer: &callv1.Party{Addresses: []string{"sip:bob@example.com"}}}
+func inCall() *callv1.InCall { return inCallWith("bob") }
+
+func inCallWith(peer string) *callv1.InCall {
+	return &callv1.InCall{Peer: &callv1.Party{Addresses: []string{"sip:" + peer + "@example.com"}}}
 }
 
 // wantStatus requires what the adapter gets next.
@@ -33,7 +35,9 @@ func TestStatusIsToldOnceAndOnlyForward(t *testing.T) {
 	one.gets(one.send(4, inCall()), ok)
 	one.gets(one.send(3, &callv1.Idle{}), ok)
 	n.notDelivered()
-	one.gets(one.send(6, inCall()), ok)
+	one.gets(one.send(5, inCall()), ok) // says nothing new
+	n.notDelivered()
+	one.gets(one.send(6, inCallWith("carol")), ok)
 	n.wantStatus(one, 6, true)
 	one.gets(one.send(7, &callv1.Idle{}), ok)
 	n.wantStatus(one, 7, false)
@@ -43,7 +47,7 @@ func TestStatusIsToldOnceAndOnlyForward(t *testing.T) {
 	if got := n.rec.get("event in-call delivered"); got != 3 {
 		t.Errorf("recorded: %v", n.rec.counts)
 	}
-	if n.rec.get("event idle delivered") != 1 || n.rec.get("event idle repeated") != 2 {
+	if n.rec.get("event idle delivered") != 1 || n.rec.get("event idle repeated") != 2 || n.rec.get("event in-call repeated") != 3 {
 		t.Errorf("recorded: %v", n.rec.counts)
 	}
 }
@@ -187,9 +191,9 @@ func TestStatusThatFails(t *testing.T) {
 	l.gets(l.send(1, inCall()), ok)
 	n.wantStatus(l, 1, true)
 	fail(callv1.Code_CODE_GONE)
-	l.gets(l.send(2, inCall()), callv1.Code_CODE_GONE)
+	l.gets(l.send(2, inCallWith("carol")), callv1.Code_CODE_GONE)
 	fail(callv1.Code_CODE_UNSUPPORTED)
-	l.gets(l.send(3, inCall()), callv1.Code_CODE_UNSUPPORTED)
+	l.gets(l.send(3, inCallWith("carol")), callv1.Code_CODE_UNSUPPORTED)
 	n.adapter.delivers(func(context.Context, *callv1.Event) error { panic("a test") })
 	l.gets(l.send(4, inCall()), callv1.Code_CODE_INTERNAL)
 	n.adapter.delivers(nil)
