@@ -30,6 +30,10 @@ type messaging struct {
 	held    map[*peer]*heldBack
 	dialogs dialogs
 	timers  int
+
+	// dialogTimeout is how long another node may take to bring a message within a
+	// call to its session.
+	dialogTimeout time.Duration
 }
 
 // line is an account that is connected to this node.
@@ -63,6 +67,7 @@ func (m *messaging) init(a *adapter) {
 	m.boxes = mailbox.New(m.store, a.cfg.Messages.limits(), nil)
 	m.lines, m.devices, m.held = map[string]*line{}, map[*account]*callv1.PutDevice{}, map[*peer]*heldBack{}
 	m.dialogs.init()
+	m.dialogTimeout = 5 * time.Second
 }
 
 // run watches what has changed for the accounts here, until draining begins.

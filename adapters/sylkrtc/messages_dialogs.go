@@ -56,3 +56,10 @@ func (d *dialogs) change(v *dialog, state string) bool {
 	v.state = state
 	return true
 }
+
+// pending says whether nothing is known of a message yet.
+func (d *dialogs) pending(v *dialog) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return v.state == statePending
+}

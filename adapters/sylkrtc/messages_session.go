@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/internal/mailbox"
 	"github.com/tandem-rtc/tandem/schema"
@@ -14,9 +13,6 @@ import (
 // Messages within a call go from session to session and are not kept. The other
 // session may be at another node: that is told of the message by the box of the
 // other party, and says by the sender's that it has written it.
-
-// dialogTimeout is how long another node may take.
-const dialogTimeout = 5 * time.Second
 
 // dialogMessage is what another node is told.
 type dialogMessage struct {
@@ -118,8 +114,8 @@ func (m *messaging) bringDialog(msg *dialogMessage, far []string) outcome {
 		return gone
 	}
 	key := dialogKey{msg.Back, msg.Event.MessageID}
-	if !m.later(dialogTimeout, func(context.Context) {
-		if d := m.dialogs.get(key); d != nil {
+	if !m.later(m.dialogTimeout, func(context.Context) {
+		if d := m.dialogs.get(key); d != nil && m.dialogs.pending(d) {
 			m.dialogIs(d, key.id, dialogState{gone.state, gone.code, gone.reason})
 		}
 	}) {
@@ -139,7 +135,7 @@ func (m *messaging) tellDialog(ctx context.Context, members []*account, msg *dia
 			a.p.sendWith(event{"session", id, body}, done)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialogTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.dialogTimeout)
 	defer cancel()
 	for range sent {
 		select {
