@@ -333,3 +333,26 @@ func FuzzDecodeFile(f *testing.F) {
 		_ = c.Validate()
 	})
 }
+
+// An entry of a list begins with its type's defaults.
+func TestListDefaults(t *testing.T) {
+	c, err := Load(specs(), Source{Set: []string{`directory.jwt=[{issuer: a, jwks: a.json}, {issuer: b, jwks: b.json, scope: "", leeway: 1m}]`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := c.Directory.JWT[0], c.Directory.JWT[1]
+	if a.Scope != "call.control.answer_and_initiate" || a.Leeway != 30*time.Second || a.MSISDNClaim != "msisdn" {
+		t.Errorf("%+v", a)
+	}
+	if b.Scope != "" || b.Leeway != time.Minute || b.ScopeClaim != "scope" {
+		t.Errorf("%+v", b)
+	}
+	_, err = Load(specs(), Source{Set: []string{`directory.jwt=[{issuer: a, jwks: http://example.org/k, leewy: 1s}]`}})
+	if err == nil || !strings.Contains(err.Error(), "directory.jwt[0].leewy: is no key, did you mean leeway?") {
+		t.Errorf("%v", err)
+	}
+	_, err = Load(specs(), Source{Set: []string{`directory.jwt=[{issuer: a, jwks: http://example.org/k}]`}})
+	if err == nil || !strings.Contains(err.Error(), "directory.jwt[0].jwks: is plain HTTP to another machine") {
+		t.Errorf("%v", err)
+	}
+}
