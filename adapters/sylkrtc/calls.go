@@ -20,6 +20,7 @@ type session struct {
 	far      []string // the addresses of the other side that are accounts
 	early    bool     // the client has the answer since before the call was accepted
 	offered  string   // the re-offer that the client has and did not answer; "" if none
+	retaken  bool     // its client had it on an earlier connection
 }
 
 func (s *session) unanswered() bool {

@@ -42,10 +42,9 @@ func cannotUpdate(transaction, id, state string) failure {
 
 func (p *peer) sendUpdate(s *session, r *sessionUpdate, answer bool, then kit.Ack) {
 	c := &callv1.Command{LegId: s.leg, Principal: s.owner}
+	c.Body = &callv1.Command_Reoffer{Reoffer: &callv1.Reoffer{Sdp: r.sdp}}
 	if answer {
 		c.Body = &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: r.sdp, Headers: canonicalHeaders(r.headers)}}
-	} else {
-		c.Body = &callv1.Command_Reoffer{Reoffer: &callv1.Reoffer{Sdp: r.sdp}}
 	}
 	p.a.host.Accept(p.commands(), c, kit.Ref{}, then)
 }
@@ -55,13 +54,14 @@ func (p *peer) sendUpdate(s *session, r *sessionUpdate, answer bool, then kit.Ac
 func (p *peer) updateClaim(transaction string, r *sessionUpdate) {
 	answer := hasSetup(r.sdp, "active", "passive") && !hasSetup(r.sdp, "actpass")
 	for _, s := range p.claims(r.session) {
+		p.giveBack(s)
 		found := true
 		p.sendUpdate(s, r, answer, func(reply *callv1.Reply, err error) {
 			if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
 				found = false
 				return
 			}
-			s := p.adopt(s)
+			s := p.retake(s, err == nil)
 			if answer {
 				p.updateAnswered(transaction, s, reply, err)
 			} else {

@@ -21,6 +21,8 @@ func (p *peer) carryOut(job any) {
 		p.send(j)
 	case ring:
 		p.ring(j.s)
+	case anew:
+		p.declineAnew(j)
 	case disconnect:
 		p.closeWith(websocket.StatusPolicyViolation, j.why)
 	}

@@ -39,6 +39,11 @@ func (p *peer) tellEvent(a *account, e *callv1.Event, done chan<- error) error {
 	if p.gone {
 		return errGone
 	}
+	if mine := p.goesOn(a, e); mine != nil {
+		p.in.pushAnyway(anew{mine, e.GetLegId()}) // as many as the call has losses
+		p.sendWith(nil, done)
+		return nil
+	}
 	s, err := p.sessionOf(a, e)
 	if err != nil {
 		return err

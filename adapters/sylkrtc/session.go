@@ -25,7 +25,7 @@ type peer struct {
 	remote string
 	ctx    context.Context // ends with the connection
 	cut    context.CancelFunc
-	in     lane[any] // *frame, failure, ack, ring or disconnect
+	in     lane[any] // *frame, failure, ack, ring, anew or disconnect
 	out    lane[outbound]
 	pinged time.Time // guarded by adapter.mu
 

@@ -398,3 +398,66 @@ func TestEventsWithoutWords(t *testing.T) {
 		}
 	})
 }
+
+// A terminal has one leg in a call: what it was offered anew of a call that it goes
+// on with by the old name is given back, whichever came first.
+func TestUpdateGivesBackWhatIsOfferedAnew(t *testing.T) {
+	s := serve(t, nil)
+	first := s.client(t, sylkrtctest.V2)
+	l := first.talking("s1")
+	first.Close()
+	s.host.wait(t, "the loss", func() bool { return len(s.host.terminals) == 0 })
+	c := s.client(t, sylkrtctest.V2)
+	l.terminal = c.signIn("alice")
+	offeredAnew := func(n uint32) *leg {
+		return &leg{s: s, terminal: l.terminal, call: l.call, id: schema.LegID(l.call, n)}
+	}
+	other := s.leg(l.terminal)
+	another := c.rings(other)
+	anew := c.rings(offeredAnew(3))
+	c.sent("s1", described("actpass", "audio"))
+	c.terminated(anew, "487 Request Terminated")
+	if m := c.next(); m.Type != "ack" {
+		t.Errorf("heard %s", m.Raw)
+	}
+	c.updated("s1", "accepted", "", "")
+	if h := s.host.command(t); h.GetLegId() != schema.LegID(l.call, 3) || h.GetHangUp().GetReason() != callv1.Reason_REASON_DECLINED {
+		t.Errorf("the command is %v", h)
+	}
+	if r := s.host.command(t); r.GetLegId() != l.id || r.GetReoffer() == nil {
+		t.Errorf("the command is %v", r)
+	}
+
+	offeredAnew(4).deliver(t, incomingEvent()) // its owner had not heard of it
+	if h := s.host.command(t); h.GetLegId() != schema.LegID(l.call, 4) || h.GetHangUp().GetReason() != callv1.Reason_REASON_DECLINED {
+		t.Errorf("the command is %v", h)
+	}
+	if r := s.host.command(t); r.GetLegId() != l.id || r.GetRefuseReoffer() == nil {
+		t.Errorf("the command is %v", r)
+	}
+	c.nothing()
+	c.ok(c.Answer(within(t), another, "x")) // another call rings on
+	c.state(another, "accepted")
+}
+
+// A claim that its owner does not confirm ends nobody's connection.
+func TestUpdateOfOthersSessionEndsNothing(t *testing.T) {
+	s := serve(t, nil)
+	bob, mallory := s.client(t, sylkrtctest.V2), s.client(t, sylkrtctest.V2)
+	id := bob.rings(s.leg(bob.signIn("bob")))
+	bob.ok(bob.Answer(within(t), id, "x"))
+	bob.state(id, "accepted")
+	mallory.signIn("alice")
+	for _, code := range []callv1.Code{callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_RETRY, callv1.Code_CODE_UNSPECIFIED} {
+		s.host.with(func() {
+			s.host.accept = func(c *callv1.Command) (*callv1.Reply, error) {
+				if code != callv1.Code_CODE_UNSPECIFIED && c.GetPrincipal() != "bob" {
+					return nil, schema.Errorf(code, "no")
+				}
+				return carriedOut(c)
+			}
+		})
+		_ = mallory.Update(within(t), id, described("actpass", "audio")) // whatever it is told
+		bob.ok(bob.request("ping", nil))
+	}
+}
