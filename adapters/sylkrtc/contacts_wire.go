@@ -23,7 +23,7 @@ func parseUpdateBook(f *fields) request {
 		f.invalid("type")
 	}
 	raw, there := f.m["data"]
-	if !there || isNull(raw) {
+	if !there {
 		f.missing("data")
 		return r
 	}

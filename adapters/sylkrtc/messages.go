@@ -29,6 +29,7 @@ type messaging struct {
 	devices map[*account]*callv1.PutDevice
 	held    map[*peer]*heldBack
 	dialogs dialogs
+	flashes map[mailbox.Ref]struct{} // what is to be taken away: account and id
 	timers  int
 
 	// dialogTimeout is how long another node may take to bring a message within a
@@ -66,12 +67,17 @@ func (m *messaging) init(a *adapter) {
 	m.a, m.store = a, a.host.Store()
 	m.boxes = mailbox.New(m.store, a.cfg.Messages.limits(), nil)
 	m.lines, m.devices, m.held = map[string]*line{}, map[*account]*callv1.PutDevice{}, map[*peer]*heldBack{}
+	m.flashes = map[mailbox.Ref]struct{}{}
 	m.dialogs.init()
 	m.dialogTimeout = 5 * time.Second
 }
 
 // run watches what has changed for the accounts here, until draining begins.
 func (m *messaging) run(ctx context.Context) {
+	defer m.dropAll()
+	if err := m.boxes.SweepFlashes(ctx, 2*flashFor); err != nil && ctx.Err() == nil {
+		m.a.log.Info("what other nodes left was not taken away", "error", err)
+	}
 	for {
 		err := m.store.Watch(ctx, mailbox.Prefix, m.changed)
 		if ctx.Err() != nil {
@@ -253,6 +259,40 @@ func (m *messaging) turn(l *line, latest []byte, opens []*account) error {
 	}
 	d.confirm()
 	return nil
+}
+
+// dropLater has what is not kept taken away when every node has had time to read
+// it.
+func (m *messaging) dropLater(account, id string) {
+	r := mailbox.Ref{ID: id, Contact: account}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.flashes[r] = struct{}{}
+	m.laterLocked(flashFor, func(ctx context.Context) { m.drop(ctx, r) }) // else when draining
+}
+
+func (m *messaging) drop(ctx context.Context, r mailbox.Ref) {
+	m.mu.Lock()
+	delete(m.flashes, r)
+	m.mu.Unlock()
+	if err := m.boxes.DropFlash(ctx, r.Contact, r.ID); err != nil {
+		m.a.log.Info("not taken away", "account", r.Contact, "id", r.ID, "error", err)
+	}
+}
+
+// dropAll takes away what is left of it: nobody is here any more that would.
+func (m *messaging) dropAll() {
+	m.mu.Lock()
+	left := make([]mailbox.Ref, 0, len(m.flashes))
+	for r := range m.flashes {
+		left = append(left, r)
+	}
+	m.mu.Unlock()
+	ctx, cancel := m.within()
+	defer cancel()
+	for _, r := range left {
+		m.drop(ctx, r)
+	}
 }
 
 // within gives a context for the store. It outlasts the connection that asked:

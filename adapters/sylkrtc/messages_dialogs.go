@@ -15,7 +15,7 @@ type dialogKey struct{ account, id string }
 
 // dialog is such a message.
 type dialog struct {
-	p         *peer
+	a         *account
 	session   string
 	far       []string
 	timestamp string

@@ -221,7 +221,11 @@ func (s *letter) send(ctx context.Context) (func(), error) {
 	}
 	s.m.a.log.Info("message", "from", s.from.URI, "to", it.Contact, "id", it.ID, "content_type", it.ContentType,
 		"bytes", len(it.Content), "state", out.state)
-	s.m.a.host.Metrics().Count("messages_"+out.state, 1)
+	if out.state == stateAccepted {
+		s.m.a.host.Metrics().Count("messages_accepted", 1)
+	} else {
+		s.m.a.host.Metrics().Count("messages_failed", 1)
+	}
 	return func() { s.told(it, fresh, out) }, nil
 }
 

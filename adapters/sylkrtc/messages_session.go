@@ -77,7 +77,7 @@ func (r *sessionMessage) carryOut(p *peer, t string) {
 	p.mu.Unlock()
 	call, _, _ := schema.SplitLegID(leg)
 	answer := m.hold(p, r.id)
-	d := &dialog{p: p, session: s.id, far: far, timestamp: r.timestamp, state: statePending}
+	d := &dialog{a: a, session: s.id, far: far, timestamp: r.timestamp, state: statePending}
 	m.dialogs.put(dialogKey{a.aor.String(), r.id}, d)
 	msg := dialogMessage{Call: call, Leg: leg, Back: a.aor.String(), Event: messageEvent{
 		Event: "message", Sender: identity{a.aor.AOR(), a.party(principal).GetDisplayName()}, Timestamp: r.timestamp,
@@ -106,7 +106,7 @@ func (m *messaging) bringDialog(msg *dialogMessage, far []string) outcome {
 		if _, err := m.boxes.Get(ctx, account); err != nil || m.boxes.PutFlash(ctx, account, id, body) != nil {
 			continue
 		}
-		m.later(flashFor, func(ctx context.Context) { _ = m.boxes.DropFlash(ctx, account, id) }) // overwritten by the next else
+		m.dropLater(account, id)
 		asked = m.boxes.Tell(ctx, account, mailbox.Tell{Kind: tellDialog, Ref: mailbox.Ref{ID: id}}) == nil || asked
 	}
 	gone := outcome{stateFailed, "Temporarily Unavailable", 480}
@@ -201,5 +201,5 @@ func (m *messaging) dialogIs(d *dialog, id string, s dialogState) {
 		return
 	}
 	body := fieldsOf(dispositionOf(id, d.timestamp, s.State, s.Code, s.Reason))
-	d.p.send(event{"session", d.session, body})
+	m.say(d.a, id, event{"session", d.session, body})
 }

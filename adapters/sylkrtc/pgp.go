@@ -93,11 +93,7 @@ func outgoingOf(r *accountMessage) *mailbox.Item {
 func (m *messaging) handOn(ctx context.Context, account, but, id string, v any) {
 	err := m.boxes.PutFlash(ctx, account, id, json.RawMessage(fieldsOf(v)))
 	if err == nil {
-		m.later(flashFor, func(ctx context.Context) {
-			if err := m.boxes.DropFlash(ctx, account, id); err != nil {
-				m.a.log.Info("not taken away", "account", account, "id", id, "error", err)
-			}
-		})
+		m.dropLater(account, id)
 		err = m.boxes.Tell(ctx, account, mailbox.Tell{Kind: tellFlash, Ref: mailbox.Ref{ID: id}, But: but})
 	}
 	if err != nil && schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {

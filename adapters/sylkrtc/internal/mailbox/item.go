@@ -143,13 +143,14 @@ func (b *Boxes) Deliver(ctx context.Context, account string, it *Item, again boo
 	return b.announce(ctx, account, it, fresh, true, tells...)
 }
 
-// Find gives the items with an id, of any contact and direction.
+// Find gives the items with an id, of any contact and direction, without what is
+// too old.
 func (b *Boxes) Find(ctx context.Context, account, id string) ([]Item, error) {
 	s, err := Load[shelf](ctx, b.store, shelfKey(account, id))
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(s.Items, func(i Item) bool { return i.ID != id }), nil
+	return slices.DeleteFunc(s.Items, func(i Item) bool { return i.ID != id || b.expired(i) }), nil
 }
 
 // What to do with an item.
