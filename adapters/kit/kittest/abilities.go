@@ -12,6 +12,9 @@ const (
 	// ShowsCalls: a terminal is told of its subscriber's calls at other terminals.
 	// Client: StatusHearer.
 	ShowsCalls Ability = "shows calls"
+	// ShowsAtOpening: a terminal that signs in is shown those that there are by then.
+	// Client: StatusHearer.
+	ShowsAtOpening Ability = "shows calls at opening"
 	// Pulls: a terminal takes over a call of its subscriber. Client: Puller.
 	Pulls Ability = "pulls"
 	// Pushes: a terminal gives its call to its subscriber's phone. Call: Pusher.

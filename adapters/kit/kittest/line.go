@@ -140,6 +140,10 @@ func (l *line) event(body any) *callv1.Event {
 		e.Body = b
 	case *callv1.Event_Probe:
 		e.Body = b
+	case *callv1.Event_Reoffer:
+		e.Body = b
+	case *callv1.Event_PushFailed:
+		e.Body = b
 	}
 	return e
 }

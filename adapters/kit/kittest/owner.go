@@ -17,10 +17,11 @@ type owner struct {
 	bus   *bus.Bus
 	asked chan *asked
 
-	mu   sync.Mutex
-	subs []bus.Subscription
-	seen map[string]*asked // by command id
-	say  func(*asked) bool // answers by itself what it says true to
+	mu    sync.Mutex
+	subs  []bus.Subscription
+	seen  map[string]*asked // by command id
+	say   func(*asked) bool // answers by itself what it says true to
+	calls func(terminalID string) []*callv1.Event
 }
 
 // asked is one command, however often it was sent.
@@ -48,7 +49,25 @@ func (o *owner) start() error {
 		}
 		o.subs = append(o.subs, s)
 	}
-	return nil
+	s, err := o.bus.ServeCalls(func(_ *callv1.Identity, q *callv1.CallsRequest, respond func(*callv1.CallsReply)) {
+		o.mu.Lock()
+		calls := o.calls
+		o.mu.Unlock()
+		r := &callv1.CallsReply{}
+		if calls != nil {
+			r.Calls = calls(q.GetTerminalId())
+		}
+		respond(r)
+	})
+	o.subs = append(o.subs, s)
+	return err //nolint:wrapcheck // the bus says what failed
+}
+
+// shows has f say which calls a terminal that asks is not in.
+func (o *owner) shows(f func(terminalID string) []*callv1.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = f
 }
 
 // stop leaves the partitions without an owner.
@@ -151,6 +170,11 @@ func (a *asked) ok(state callv1.LegState) {
 	a.answer(r)
 }
 
+// okWith replies that the terminal's offer in an answered call is taken.
+func (a *asked) okWith(sdp string) {
+	a.answer(&callv1.Reply{LegState: callv1.LegState_LEG_STATE_ESTABLISHED, MediaNode: mediaNode, Sdp: sdp})
+}
+
 // carryOut replies what an owner that carries everything out would.
 func (a *asked) carryOut() {
 	switch a.c.GetBody().(type) {
@@ -160,6 +184,10 @@ func (a *asked) carryOut() {
 		a.ok(callv1.LegState_LEG_STATE_RINGING)
 	case *callv1.Command_Answer:
 		a.ok(callv1.LegState_LEG_STATE_ANSWERED)
+	case *callv1.Command_Pull, *callv1.Command_Reoffer:
+		a.okWith(SDP("the answer"))
+	case *callv1.Command_Push, *callv1.Command_RefuseReoffer:
+		a.ok(callv1.LegState_LEG_STATE_ESTABLISHED)
 	default:
 		a.ok(callv1.LegState_LEG_STATE_ENDED)
 	}
@@ -183,6 +211,14 @@ func (a *asked) kind() string {
 		return "hang-up"
 	case *callv1.Command_LegFailed:
 		return "leg-failed"
+	case *callv1.Command_Pull:
+		return "pull"
+	case *callv1.Command_Reoffer:
+		return "re-offer"
+	case *callv1.Command_Push:
+		return "push"
+	case *callv1.Command_RefuseReoffer:
+		return "refuse re-offer"
 	}
 	return "another command"
 }
