@@ -1,6 +1,7 @@
 package sylkrtc
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"time"
@@ -208,7 +209,7 @@ type event struct {
 // encode implements message: the event's name first, then what it has. sylkRTC-1
 // knows none of these.
 func (e event) encode(v version) ([]byte, bool) {
-	if v != v2 || len(e.body) < 3 {
+	if v != v2 || !bytes.HasPrefix(e.body, []byte(`{"`)) { // as fieldsOf writes them
 		return nil, false
 	}
 	head, ok := marshal(e.name)
