@@ -123,6 +123,9 @@ func TestDevicesAreBounded(t *testing.T) {
 		n.wantTokens(t, "alice", "alice@example.org t4")
 		n.cache.mu.RLock()
 		stored := len(n.cache.devices["sip:alice@example.org"].Devices)
+		if later := n.devicesOf(n.cache.subs["alice"], "", time.Now().Add(cfg.Wake.DeviceAge)); len(later) != 0 {
+			t.Errorf("to be woken though they have expired: %v", later)
+		}
 		n.cache.mu.RUnlock()
 		if stored != 1 {
 			t.Errorf("%d devices are stored, the expired ones too", stored)
