@@ -25,8 +25,10 @@ func RunT(t T, h Harness) {
 		}
 	})
 	t.Run("calls", func(t T) {
-		for _, b := range callRules {
-			t.Run(b.name, func(t T) { b.check(t, h, (*rig).exchange) })
+		for _, list := range [][]behaviour{callRules, movedRules} {
+			for _, b := range list {
+				t.Run(b.name, func(t T) { b.check(t, h, (*rig).exchange) })
+			}
 		}
 	})
 }

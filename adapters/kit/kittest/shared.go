@@ -110,9 +110,13 @@ func (x *Exchange) Log() string { return x.k.log.String() }
 // Records gives the records of all calls in the journal. It may be called from any
 // goroutine.
 func (x *Exchange) Records(ctx context.Context) ([]*callv1.CallRecord, error) {
+	return x.k.records(ctx)
+}
+
+func (k *rig) records(ctx context.Context) ([]*callv1.CallRecord, error) {
 	var all []*callv1.CallRecord
 	var broken error
-	err := x.k.journal.Records().Scan(ctx, schema.AllRecordsFilter, func(r bus.Record) bool {
+	err := k.journal.Records().Scan(ctx, schema.AllRecordsFilter, func(r bus.Record) bool {
 		c := &callv1.CallRecord{}
 		if broken = proto.Unmarshal(r.Data, c); broken == nil && c.GetId() != "" {
 			all = append(all, c)
