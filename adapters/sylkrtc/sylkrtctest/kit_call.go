@@ -23,6 +23,7 @@ type KitCall struct {
 	asked map[string]kittest.Op // by transaction
 	// offering is how many offers of this terminal's wait for what becomes of them.
 	offering int
+	past     bool // it has been answered, or is over
 }
 
 // ID implements kittest.Call.
@@ -95,7 +96,27 @@ var errRang = errors.New("rang")
 // Next implements kittest.Call. What the wire says before a call alerts is no news
 // to the kit, nor is the ack of an offer, which says nothing of what becomes of it.
 func (k *KitCall) Next(ctx context.Context) (kittest.Heard, error) {
-	// What Ring was told is no message; it is looked for beside them.
+	for {
+		m, err := k.next(ctx)
+		if errors.Is(err, errRang) {
+			err = <-k.rang
+			if k.answered() {
+				continue // what became of alerting is past
+			}
+			return kittest.Heard{What: kittest.Acked, Op: kittest.OpRing}, err
+		}
+		if err != nil {
+			return kittest.Heard{}, err
+		}
+		if heard, news := k.heard(m); news {
+			return heard, nil
+		}
+	}
+}
+
+// next waits for the next message about the call, or for what Ring was told, which is
+// no message: then the error is errRang.
+func (k *KitCall) next(ctx context.Context) (Message, error) {
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
@@ -108,22 +129,21 @@ func (k *KitCall) Next(ctx context.Context) (kittest.Heard, error) {
 		case <-stop:
 		}
 	}()
-	for {
-		m, err := k.c.Next(both, func(m Message) bool {
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			return m.Type == "session-event" && m.Session == k.id || m.Transaction != "" && k.asked[m.Transaction] != ""
-		})
-		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(both), errRang) {
-			return kittest.Heard{What: kittest.Acked, Op: kittest.OpRing}, <-k.rang
-		}
-		if err != nil {
-			return kittest.Heard{}, err
-		}
-		if heard, news := k.heard(m); news {
-			return heard, nil
-		}
+	m, err := k.c.Next(both, func(m Message) bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return m.Type == "session-event" && m.Session == k.id || m.Transaction != "" && k.asked[m.Transaction] != ""
+	})
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(both), errRang) {
+		return m, errRang
 	}
+	return m, err
+}
+
+func (k *KitCall) answered() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.past
 }
 
 func (k *KitCall) heard(m Message) (h kittest.Heard, news bool) {
@@ -161,7 +181,9 @@ func (k *KitCall) updated(m Message) (h kittest.Heard, news bool) {
 	return kittest.Heard{What: kittest.ReofferAnswered, Op: kittest.OpReoffer, SDP: m.SDP}, true
 }
 
+// stateOf is what a state says. k.mu is held.
 func (k *KitCall) stateOf(m Message) (h kittest.Heard, news bool) {
+	k.past = k.past || m.State == "accepted" || m.State == "terminated"
 	switch m.State {
 	case "progress", "proceeding":
 		return kittest.Heard{}, false
