@@ -45,13 +45,37 @@ type line struct {
 	// Guarded by messaging.mu.
 	members []*account
 	opens   []*account // registered, and not told yet what waits
-	latest  []byte     // the box as the watch gave it
 	running bool
-
-	// Of the line's goroutine.
-	known bool
-	told  uint64 // number of the last tell
+	known   bool           // the box was read
+	born    int64          // the box's
+	taken   uint64         // number of the last tell that was taken
+	tells   []mailbox.Tell // what is to be told
+	missed  []mailbox.Ref  // what waits, after tells were missed
 }
+
+// take notes what is new in a box; mu is held. What was taken before, and an older
+// state of the box, are no news.
+func (l *line) take(box *mailbox.Box) {
+	switch {
+	case !l.known:
+		l.taken = box.N
+	case l.born != box.Born:
+		l.taken = 0
+	}
+	l.known, l.born = true, box.Born
+	tells, missed := box.Since(l.taken)
+	l.taken = max(l.taken, box.N)
+	if l.tells = append(l.tells, tells...); len(l.tells) > maxTellsDue {
+		l.tells, missed = l.tells[len(l.tells)-maxTellsDue:], true
+	}
+	if missed {
+		l.missed = box.Waiting
+	}
+}
+
+// maxTellsDue bounds what one line has to tell; a client that is so slow hears of
+// the rest by asking for its conversations.
+const maxTellsDue = 1024
 
 const (
 	// storeTimeout is how long a request may take in the store.
@@ -100,9 +124,22 @@ func (m *messaging) changed(i kit.Item) bool {
 		return true
 	}
 	m.mu.Lock()
+	l := m.lines[key]
+	m.mu.Unlock()
+	if l == nil {
+		return true
+	}
+	var box mailbox.Box
+	if err := json.Unmarshal(i.Value, &box); err != nil {
+		m.a.log.Error("a box cannot be read", "account", l.account, "error", err)
+		return true
+	}
+	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l := m.lines[key]; l != nil {
-		l.latest = i.Value
+	if l.known { // else it is read anyway
+		l.take(&box)
+	}
+	if m.lines[key] == l {
 		m.start(l)
 	}
 	return true
@@ -181,9 +218,7 @@ func (m *messaging) start(l *line) {
 func (m *messaging) serve(l *line) {
 	for {
 		m.mu.Lock()
-		latest, opens := l.latest, l.opens
-		l.latest, l.opens = nil, nil
-		if len(l.members) == 0 || l.known && latest == nil && len(opens) == 0 {
+		if len(l.members) == 0 || l.known && len(l.tells)+len(l.missed)+len(l.opens) == 0 {
 			l.running = false
 			if len(l.members) == 0 {
 				delete(m.lines, l.key)
@@ -191,8 +226,10 @@ func (m *messaging) serve(l *line) {
 			m.mu.Unlock()
 			return
 		}
+		opens, known := l.opens, l.known
+		l.opens = nil
 		m.mu.Unlock()
-		if err := m.turn(l, latest, opens); err != nil {
+		if err := m.turn(l, opens, known); err != nil {
 			m.a.log.Debug("an account's messages could not be read", "account", l.account, "error", err)
 			m.again(l, opens)
 			return
@@ -204,7 +241,7 @@ func (m *messaging) serve(l *line) {
 func (m *messaging) again(l *line, opens []*account) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l.running, l.known = false, false // what was missed meanwhile is read anew
+	l.running = false
 	for _, a := range opens {
 		if slices.Contains(l.members, a) {
 			l.opens = append(l.opens, a)
@@ -219,42 +256,42 @@ func (m *messaging) again(l *line, opens []*account) {
 	})
 }
 
-// turn tells what is new in one state of an account's box.
-func (m *messaging) turn(l *line, latest []byte, opens []*account) error {
+// turn tells what is new: everybody what they are to be told, and who has just
+// registered what waits.
+func (m *messaging) turn(l *line, opens []*account, known bool) error {
 	ctx, cancel := m.within()
 	defer cancel()
-	var box mailbox.Box
-	if l.known && len(opens) == 0 {
-		if err := json.Unmarshal(latest, &box); err != nil {
-			m.a.log.Error("a box cannot be read", "account", l.account, "error", err)
-			return nil
-		}
-	} else {
-		var err error
-		box, err = m.boxes.Get(ctx, l.account)
+	var waiting []mailbox.Ref
+	if !known || len(opens) > 0 {
+		box, err := m.boxes.Get(ctx, l.account)
 		if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
-			err = m.boxes.Make(ctx, l.account)
+			if err = m.boxes.Make(ctx, l.account); err == nil {
+				box, err = m.boxes.Get(ctx, l.account)
+			}
 		}
 		if err != nil {
 			return err
 		}
+		waiting = box.Waiting
+		m.mu.Lock()
+		l.take(&box)
+		m.mu.Unlock()
 	}
-	if !l.known {
-		l.known, l.told = true, box.N
-	}
-	d := delivery{m: m, l: l, members: m.at(l.account), sent: map[sending]bool{}}
-	tells, missed := box.Since(l.told)
-	l.told = box.N
-	if missed {
+	m.mu.Lock()
+	d := delivery{m: m, l: l, members: slices.Clone(l.members), sent: map[sending]bool{}}
+	tells, missed := l.tells, l.missed
+	l.tells, l.missed = nil, nil
+	m.mu.Unlock()
+	if missed != nil {
 		m.a.host.Metrics().Count("message_tells_missed", 1)
-		for _, r := range box.Waiting {
-			d.message(ctx, r, d.members)
-		}
+	}
+	for _, r := range missed {
+		d.message(ctx, r, d.members)
 	}
 	for _, t := range tells {
 		d.tell(ctx, t)
 	}
-	for _, r := range box.Waiting {
+	for _, r := range waiting {
 		d.message(ctx, r, opens)
 	}
 	d.confirm()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/internal/mailbox"
 )
 
@@ -111,7 +112,9 @@ func FuzzBox(f *testing.F) {
 		acct := &account{p: p, name: "a@b.example", aor: aor, rings: true}
 		l := &line{key: mailbox.Key(aor.String()), account: aor.String(), members: []*account{acct}, known: true}
 		a.messaging.lines[l.key] = l
-		if err := a.messaging.turn(l, text, nil); err != nil {
+		l.running = true // no goroutine: the test is it
+		a.messaging.changed(kit.Item{Key: mailbox.Prefix + "/" + l.key, Value: text})
+		if err := a.messaging.turn(l, nil, true); err != nil {
 			t.Error(err)
 		}
 		p.out.wait()

@@ -10,6 +10,9 @@ import (
 type Box struct {
 	// Account is whose it is.
 	Account string `json:"account"`
+	// Born is when it was made, in microseconds; it tells one box from another that
+	// was made when the store had been emptied.
+	Born int64 `json:"born"`
 	// Last is when its latest item was added, in microseconds. Items are in the
 	// order of that, whatever the nodes' clocks say.
 	Last int64 `json:"last,omitempty"`
@@ -49,8 +52,8 @@ type Tell struct {
 
 // A watcher that is behind by more than these misses tells.
 const (
-	keepTells     = 30 * time.Second
-	maxTells      = 256
+	keepTells     = 10 * time.Second
+	maxTells      = 64
 	maxTellsBytes = 64 << 10
 )
 
@@ -77,9 +80,6 @@ func (b *Box) tell(now time.Time, tells ...Tell) {
 // Since gives the tells after number n, and whether some of them are not kept
 // any more.
 func (b *Box) Since(n uint64) (tells []Tell, missed bool) {
-	if n > b.N {
-		n = 0 // the store is another one
-	}
 	i := slices.IndexFunc(b.Tells, func(t Tell) bool { return t.N > n })
 	if i < 0 {
 		return nil, n < b.N

@@ -80,7 +80,9 @@ func (b *Boxes) Get(ctx context.Context, account string) (Box, error) {
 func (b *Boxes) Make(ctx context.Context, account string) error {
 	_, err := Swap(ctx, b.store, boxKey(account), func(box *Box) bool {
 		fresh := box.Account == ""
-		box.Account = account
+		if fresh {
+			box.Account, box.Born = account, Micros(b.now())
+		}
 		return fresh
 	})
 	return err
