@@ -11,6 +11,7 @@ import (
 type phoneCmd struct {
 	Call   phoneCallCmd   `cmd:"" help:"Call an address, send a tone, and tell how it went: exit status 0 if audio arrived, 2 if refused or unanswered, 1 on an error."`
 	Listen phoneListenCmd `cmd:"" help:"Register and answer calls."`
+	Pull   phonePullCmd   `cmd:"" help:"Take over a call that the number is in at another terminal; exit status as of call."`
 }
 
 type phoneCallCmd struct {
@@ -21,6 +22,16 @@ type phoneCallCmd struct {
 // Run implements the command.
 func (c *phoneCallCmd) Run(ctx context.Context) error {
 	return phoneStatus(phone.Call(ctx, c.CallOptions, os.Stdout, os.Stderr, c.logger()))
+}
+
+type phonePullCmd struct {
+	phone.PullOptions
+	phoneLog
+}
+
+// Run implements the command.
+func (c *phonePullCmd) Run(ctx context.Context) error {
+	return phoneStatus(phone.Pull(ctx, c.PullOptions, os.Stdout, os.Stderr, c.logger()))
 }
 
 type phoneListenCmd struct {

@@ -39,9 +39,14 @@ type conversation struct {
 	sdp       string        // our first description
 	remote    string        // the other side's last one
 	again     bool          // the Offer was repeated after the line was down
+	pulling   bool          // the Offer takes the call over from another terminal
+	pushing   bool          // the subscriber's phone was asked for
+	former    *peer         // in use until the answer, when the call is pulled back
 	hangAfter time.Duration // after media is connected; 0 never
+	// toPhoneAfter is when to give the call away, after media is connected; 0 never.
+	toPhoneAfter time.Duration
 
-	answer, setup, hang, lost *time.Timer // nil until they run
+	answer, setup, hang, push, lost *time.Timer // nil until they run
 }
 
 // run follows the call to its end. ctx ends it by hanging up.
@@ -79,10 +84,13 @@ func (c *conversation) run(ctx context.Context) {
 			c.hangUp(MediaFailed)
 		case <-fired(c.hang):
 			c.hangUp(LocalHangUp)
+		case <-fired(c.push):
+			c.toPhone()
 		case <-fired(c.lost):
 			c.end(ConnectionLost, "the line did not come back")
 		}
 	}
+	c.leaveFormer()
 	c.peer.close()
 	if err := c.sound.close(&c.res); err != nil {
 		c.log.Warn("a file was not finished", "error", err)
@@ -92,7 +100,7 @@ func (c *conversation) run(ctx context.Context) {
 // given is the reason when the user ends the call.
 func (c *conversation) given() Reason {
 	switch {
-	case c.res.State == Answered || c.res.State == Established:
+	case c.talking():
 		return LocalHangUp
 	case c.caller:
 		return Cancelled
@@ -103,8 +111,8 @@ func (c *conversation) given() Reason {
 // on takes what the line or the exchange says.
 func (c *conversation) on(ctx context.Context, e event) {
 	switch {
-	case e.lost && c.line.o.Single:
-		c.end(ConnectionLost, "the line is down, and a Pipe's call with it")
+	case e.lost && c.line.o.Single && !c.talking():
+		c.end(ConnectionLost, "the line is down, and a Pipe's call that nobody has answered with it")
 		return
 	case e.lost:
 		stopped(c.lost)
@@ -129,19 +137,36 @@ func (c *conversation) on(ctx context.Context, e event) {
 	case *wgtwo.WebTerminalMessage_Error:
 		c.onError(body.Error.GetErr())
 	case *wgtwo.WebTerminalMessage_InCall:
-		if !c.line.o.Single {
-			c.end(RemoteHangUp, "the call has moved to another terminal")
+		c.onInCall(ctx)
+	case *wgtwo.WebTerminalMessage_Idle:
+		if c.lost != nil {
+			c.end(ConnectionLost, "the line is back, and the call is over")
 		}
 	}
 }
 
+// talking reports whether the call is answered.
+func (c *conversation) talking() bool { return c.res.State == Answered || c.res.State == Established }
+
+// offer is the message that begins the call here.
+func (c *conversation) offer() *message {
+	if c.pulling {
+		return offerMessage(c.box.id, c.sdp, "")
+	}
+	return offerMessage(c.box.id, c.sdp, c.res.Peer)
+}
+
 func (c *conversation) onAnswer(sdp string) {
-	if !c.caller || c.res.State == Answered || c.res.State == Established {
+	if !c.pulling && (!c.caller || c.talking()) {
 		return
 	}
-	c.res.SetupMS = milliseconds(time.Since(c.began))
+	c.pulling = false
+	c.leaveFormer()
+	if c.res.SetupMS == 0 {
+		c.res.SetupMS = milliseconds(time.Since(c.began))
+	}
 	c.res.State = Answered
-	c.say("answered after %.0f ms", c.res.SetupMS)
+	c.say("answered after %.0f ms", milliseconds(time.Since(c.began)))
 	c.answer = stopped(c.answer)
 	c.setup = time.NewTimer(mediaTimeout)
 	c.remote = sdp
@@ -153,7 +178,7 @@ func (c *conversation) onAnswer(sdp string) {
 
 func (c *conversation) onBye() {
 	switch {
-	case c.res.State == Answered || c.res.State == Established:
+	case c.talking():
 		c.end(RemoteHangUp, "the other side hung up")
 	case c.caller:
 		c.end(Refused, "refused")
@@ -165,7 +190,7 @@ func (c *conversation) onBye() {
 // onOffer answers a new description for a call in progress. One of another
 // transport gets a new PeerConnection.
 func (c *conversation) onOffer(ctx context.Context, sdp string) {
-	if c.res.State != Answered && c.res.State != Established {
+	if !c.talking() || c.pulling {
 		return
 	}
 	if newTransport(c.remote, sdp) {
@@ -189,8 +214,11 @@ func (c *conversation) onOffer(ctx context.Context, sdp string) {
 }
 
 func (c *conversation) onError(code wgtwo.Error_Code) {
-	pending := c.caller && (c.res.State == Calling || c.res.State == Ringing)
+	pending := c.pulling || c.caller && (c.res.State == Calling || c.res.State == Ringing)
 	switch {
+	case c.pushing && code == wgtwo.Error_TRY_AGAIN:
+		c.pushing = false
+		c.say("the phone does not take the call; it goes on here")
 	case code == wgtwo.Error_INVALID_CALL_ID || code == wgtwo.Error_NOT_INCALL:
 		c.end(NoSuchCall, "the exchange knows no such call")
 	case !pending || c.again:
@@ -210,23 +238,32 @@ func (c *conversation) resume() {
 	if c.lost == nil {
 		return
 	}
+	if c.line.o.Single {
+		return // it is told next whether the call is still there
+	}
 	c.lost = stopped(c.lost)
 	switch {
 	case c.caller && c.res.State == Calling:
 		c.again = true
-		c.send(offerMessage(c.box.id, c.sdp, c.res.Peer))
+		c.send(c.offer())
 	case !c.caller && c.res.State == Answered:
 		c.send(answerMessage(c.box.id, c.sdp))
 	}
 }
 
 func (c *conversation) connected() {
-	c.res.ConnectedMS = milliseconds(time.Since(c.began))
 	c.res.State = Established
-	c.say("connected after %.0f ms", c.res.ConnectedMS)
+	c.say("connected after %.0f ms", milliseconds(time.Since(c.began)))
 	c.setup = stopped(c.setup)
+	if c.res.ConnectedMS > 0 {
+		return // again, after the line was down
+	}
+	c.res.ConnectedMS = milliseconds(time.Since(c.began))
 	if c.hangAfter > 0 {
 		c.hang = time.NewTimer(c.hangAfter)
+	}
+	if c.toPhoneAfter > 0 {
+		c.push = time.NewTimer(c.toPhoneAfter)
 	}
 }
 
@@ -267,7 +304,7 @@ func (c *conversation) send(m *message) {
 }
 
 func (c *conversation) stopTimers() {
-	for _, t := range []*time.Timer{c.answer, c.setup, c.hang, c.lost} {
+	for _, t := range []*time.Timer{c.answer, c.setup, c.hang, c.push, c.lost} {
 		stopped(t)
 	}
 }

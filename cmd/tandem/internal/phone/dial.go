@@ -60,27 +60,25 @@ func (c *Connection) dial() (*grpc.ClientConn, error) {
 }
 
 // register opens a stream and waits until the exchange has taken it: a Pipe is
-// told Idle or InCall, a MultiPipe nothing but headers.
-func (c *Connection) register(ctx context.Context, conn *grpc.ClientConn) (stream, error) {
+// told Idle or InCall first, a MultiPipe nothing but headers.
+func (c *Connection) register(ctx context.Context, conn *grpc.ClientConn) (st stream, first *message, err error) {
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.Token)
 	if c.MSISDN != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "wg2-msisdn", strings.TrimPrefix(c.MSISDN, "+"))
 	}
 	client := wgtwo.NewWebTerminalServiceClient(conn)
 	if c.Single {
-		st, err := client.Pipe(ctx)
-		if err == nil {
-			_, err = st.Recv()
+		if st, err = client.Pipe(ctx); err == nil {
+			first, err = st.Recv()
 		}
-		return st, err
+		return st, first, err
 	}
-	st, err := client.MultiPipe(ctx)
-	if err != nil {
-		return nil, err
+	if st, err = client.MultiPipe(ctx); err != nil {
+		return nil, nil, err
 	}
 	md, err := st.Header()
 	if err == nil && md == nil { // ended without headers; its status is in Recv
 		_, err = st.Recv()
 	}
-	return st, err
+	return st, nil, err
 }

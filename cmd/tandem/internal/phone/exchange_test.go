@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	commonv0 "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/common/v0"
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
 )
 
@@ -29,6 +30,9 @@ type exchange struct {
 	opened chan string
 	// script, if set, sees a message first and answers it; true: it is dealt with.
 	script func(from string, m *message, say func(*message)) bool
+
+	// keeps: a call outlives a Pipe's stream, and is shown to the next one.
+	keeps bool
 
 	mu    sync.Mutex
 	terms map[string]*extension
@@ -80,7 +84,7 @@ func (x *exchange) serve(st grpc.BidiStreamingServer[message, message], single b
 	}
 	number := "+" + strings.Join(md.Get("wg2-msisdn"), "")
 	if single {
-		if err := st.Send(&message{Message: &wgtwo.WebTerminalMessage_Idle{Idle: &wgtwo.Idle{}}}); err != nil {
+		if err := st.Send(x.opening(number)); err != nil {
 			return err
 		}
 	} else if err := st.SendHeader(nil); err != nil {
@@ -126,10 +130,39 @@ func (x *exchange) serve(st grpc.BidiStreamingServer[message, message], single b
 	return err
 }
 
+// opening is what a Pipe hears first.
+func (x *exchange) opening(number string) *message {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	id, far := x.callOf(number)
+	if id == "" || !x.keeps {
+		return &message{Message: &wgtwo.WebTerminalMessage_Idle{Idle: &wgtwo.Idle{}}}
+	}
+	m := inCallMessage(id)
+	m.GetInCall().Msisdn = &commonv0.PhoneNumber{E164: far}
+	return m
+}
+
+// callOf gives a call that a number is in, and with whom. It is called with mu held.
+func (x *exchange) callOf(number string) (id, far string) {
+	for id, both := range x.calls {
+		switch number {
+		case both[0]:
+			return id, both[1]
+		case both[1]:
+			return id, both[0]
+		}
+	}
+	return "", ""
+}
+
 // take passes a message on.
 func (x *exchange) take(from string, m *message) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if id, _ := x.callOf(from); x.terms[from].single && id != "" {
+		m.CallId = id // a Pipe need not name it; an Offer pulls it
+	}
 	if x.script != nil && x.script(from, m, func(m *message) { x.say(from, m) }) {
 		return
 	}

@@ -20,8 +20,9 @@ type line struct {
 	conn *grpc.ClientConn
 	// notice tells people what happens to the line.
 	notice func(format string, args ...any)
-	// offers are calls that arrive.
+	// offers are calls that arrive, shown the calls at other terminals.
 	offers chan arrival
+	shown  chan *message
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the line is down for good; err says why
 	err    error
@@ -52,7 +53,8 @@ type inbox struct {
 // event is a message, or something that happened to the line.
 type event struct {
 	m *message
-	// lost: the line is down; a Pipe's call is over with it. back: it is up again.
+	// lost: the line is down. back: it is up again; a Pipe is then told whether it
+	// still has its call, elsewhere.
 	lost, back bool
 }
 
@@ -75,7 +77,7 @@ func openLine(o Connection, log *slog.Logger, notice func(string, ...any)) (*lin
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &line{
 		o: o, log: log, conn: conn, notice: notice, cancel: cancel,
-		offers: make(chan arrival, maxArrivals), ended: make(chan struct{}),
+		offers: make(chan arrival, maxArrivals), shown: make(chan *message, maxArrivals), ended: make(chan struct{}),
 		up: make(chan struct{}), boxes: make(map[string]*inbox),
 	}
 	go l.run(ctx)
@@ -125,7 +127,7 @@ func permanent(err error) bool {
 func (l *line) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st, err := l.o.register(ctx, l.conn)
+	st, first, err := l.o.register(ctx, l.conn)
 	if err != nil {
 		return err
 	}
@@ -135,6 +137,9 @@ func (l *line) once(ctx context.Context) error {
 	l.tell(event{back: true})
 	l.mu.Unlock()
 	l.notice("registered at %s as %s", l.o.Server, l.o.MSISDN)
+	if first != nil {
+		l.dispatch(first)
+	}
 	for {
 		m, err := st.Recv()
 		if err != nil {
@@ -198,6 +203,16 @@ func (l *line) dispatch(m *message) {
 			l.remove(b)
 			go func() { _ = l.send(context.Background(), byeMessage(id)) }()
 		}
+	case m.GetInCall() != nil:
+		l.notice("in a call with %s at another terminal (call %s)", m.GetInCall().GetMsisdn().GetE164(), id)
+		select {
+		case l.shown <- m:
+		default: // nobody wants to know
+		}
+	case m.GetIdle() != nil && id != "":
+		l.notice("not in call %s any more", id)
+	case m.GetIdle() != nil:
+		l.notice("in no call")
 	default:
 		l.log.Debug("message about no call", "call", id)
 	}
@@ -221,11 +236,11 @@ func (l *line) remove(b *inbox) {
 	}
 }
 
-// begin makes a call that this phone places known.
-func (l *line) begin() *inbox {
+// begin makes a call that this phone places or pulls known.
+func (l *line) begin(id string) *inbox {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.add(newUUID())
+	return l.add(id)
 }
 
 // finish forgets a call.
@@ -285,8 +300,7 @@ func (l *line) send(ctx context.Context, m *message) error {
 }
 
 // settle waits until the exchange has read all that was sent: the protocol has
-// no acknowledgements, but it answers an action on a call that is not there,
-// and reads in order.
+// no acknowledgements, but it answers an action that is none, and reads in order.
 func (l *line) settle(ctx context.Context) {
 	id := newUUID()
 	l.mu.Lock()
@@ -297,7 +311,7 @@ func (l *line) settle(ctx context.Context) {
 	}
 	l.probe, l.probed = id, probed
 	l.mu.Unlock()
-	if l.send(ctx, toPhoneMessage(id)) != nil {
+	if l.send(ctx, noActionMessage(id)) != nil {
 		return
 	}
 	select {

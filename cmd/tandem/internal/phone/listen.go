@@ -123,7 +123,7 @@ func (x *listener) take(ctx context.Context, a arrival, n int) {
 	o := a.offer.GetOffer()
 	c := &conversation{
 		line: x.line, box: a.box, say: x.out.human, log: x.log.With("call", a.box.id),
-		began: time.Now(), remote: o.GetSdp(),
+		began: time.Now(), remote: o.GetSdp(), toPhoneAfter: x.o.ToPhoneAfter,
 		res: Result{CallID: a.box.id, Peer: o.GetMsisdn().GetE164(), State: Calling},
 	}
 	if x.o.Count != 1 {

@@ -10,9 +10,9 @@ import (
 	"github.com/tandem-rtc/tandem/schema"
 )
 
-// Exit codes of Call and Listen.
+// Exit codes of Call, Pull and Listen.
 const (
-	// ExitOK: Call was established and heard audio; Listen took all its calls.
+	// ExitOK: Call or Pull was established and heard audio; Listen took all its calls.
 	ExitOK = 0
 	// ExitError: no connection, wrong credentials, no media, bad arguments.
 	ExitError = 1
@@ -40,6 +40,19 @@ type CallOptions struct {
 	Duration time.Duration `default:"5s" help:"Hang up so long after media is connected."`
 	Timeout  time.Duration `default:"90s" help:"Give up when nobody has answered for so long."`
 	JSON     bool          `name:"json" help:"Write one JSON object about the call to standard output, and everything else to standard error."`
+
+	ToPhoneAfter time.Duration `placeholder:"DURATION" help:"Give the call to the subscriber's phone so long after media is connected."`
+}
+
+// PullOptions are what Pull takes.
+type PullOptions struct {
+	Connection
+	CallID       string        `arg:"" optional:"" name:"call" help:"Id of the call, as an InCall showed it. Without it the phone is a Pipe, which is shown the call that its number is in, and waits for one."`
+	Tone         float64       `default:"700" placeholder:"HZ" help:"Frequency of the tone to send."`
+	Duration     time.Duration `default:"5s" help:"Hang up so long after media is connected."`
+	ToPhoneAfter time.Duration `placeholder:"DURATION" help:"Give the call to the subscriber's phone so long after media is connected."`
+	Timeout      time.Duration `default:"90s" help:"Give up when there has been no call for so long."`
+	JSON         bool          `name:"json" help:"Write one JSON object about the call to standard output, and everything else to standard error."`
 }
 
 // ListenOptions are what Listen takes.
@@ -52,7 +65,9 @@ type ListenOptions struct {
 	AnswerAfter time.Duration `placeholder:"DURATION" help:"Let it ring for so long before answering."`
 	Reject      bool          `help:"Refuse every call."`
 	Count       int           `placeholder:"N" help:"End after N calls; 0 goes on for ever."`
-	JSON        bool          `name:"json" help:"Write one JSON object per call to standard output, and everything else to standard error."`
+
+	ToPhoneAfter time.Duration `placeholder:"DURATION" help:"Give each call to the subscriber's phone so long after media is connected."`
+	JSON         bool          `name:"json" help:"Write one JSON object per call to standard output, and everything else to standard error."`
 
 	// Unmeasured leaves out decoding what is heard, for a terminal that nobody
 	// reads the results of: rx_tone_hz stays 0.

@@ -212,7 +212,7 @@ func TestOfferIsRepeated(t *testing.T) {
 	l.ends(t, ExitOK)
 }
 
-// A Pipe's call is over with its stream.
+// A Pipe's call is over if its exchange does not keep it.
 func TestPipeIsLost(t *testing.T) {
 	t.Parallel()
 	x := startExchange(t)

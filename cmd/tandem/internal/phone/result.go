@@ -25,6 +25,7 @@ type Reason string
 const (
 	LocalHangUp    Reason = "local_hangup"    // this phone ended the answered call
 	RemoteHangUp   Reason = "remote_hangup"   // the exchange ended the answered call
+	Transferred    Reason = "transferred"     // it goes on at the subscriber's phone, as this phone asked
 	Refused        Reason = "refused"         // Bye before an answer, to a caller
 	Cancelled      Reason = "cancelled"       // the caller gave up before an answer
 	Rejected       Reason = "rejected"        // this phone refused the call

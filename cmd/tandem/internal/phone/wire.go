@@ -11,10 +11,13 @@ import (
 // message is everything that travels on a stream.
 type message = wgtwo.WebTerminalMessage
 
+// offerMessage calls to, or without it offers in a call that is there.
 func offerMessage(id, sdp, to string) *message {
-	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_Offer{Offer: &wgtwo.Offer{
-		Sdp: sdp, Msisdn: &commonv0.PhoneNumber{E164: to},
-	}}}
+	o := &wgtwo.Offer{Sdp: sdp}
+	if to != "" {
+		o.Msisdn = &commonv0.PhoneNumber{E164: to}
+	}
+	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_Offer{Offer: o}}
 }
 
 func answerMessage(id, sdp string) *message {
@@ -33,6 +36,16 @@ func toPhoneMessage(id string) *message {
 	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{
 		Message: &wgtwo.Action_ToPhone{ToPhone: &wgtwo.ToPhone{}},
 	}}}
+}
+
+// inCallMessage shows a call by its id alone.
+func inCallMessage(id string) *message {
+	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_InCall{InCall: &wgtwo.InCall{}}}
+}
+
+// noActionMessage asks for nothing.
+func noActionMessage(id string) *message {
+	return &message{CallId: id, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{}}}
 }
 
 // newUUID makes a random UUID (RFC 9562 section 5.4).
