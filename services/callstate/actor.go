@@ -255,6 +255,7 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 			if out.Call != in.Call {
 				a.adopt(out.Call, a.seq)
 			}
+			a.afterCommit(afterCommit{node: out.Call.GetMediaNode(), id: in.Command.GetId(), epoch: in.Epoch, ops: out.After})
 			return out.Reply
 		}
 		if out.Provisional && !in.TakenUp && a.tell(ctx, in, out) {

@@ -1,8 +1,10 @@
 package callstate
 
 import (
+	"context"
 	"sync"
 
+	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
@@ -13,8 +15,8 @@ import (
 type afterwards struct {
 	mu      sync.Mutex
 	queue   []afterCommit
-	running bool
-	dropped bool // the queue was full: the record is to be said as a whole
+	told    chan struct{} // closed once all is said; nil while nothing is
+	dropped bool          // the queue was full: the record is to be said as a whole
 }
 
 // afterCommit is what one commit leaves for the media node.
@@ -36,9 +38,27 @@ func (a *actor) afterCommit(c afterCommit) {
 		w.queue, w.dropped = append(w.queue[:0], w.queue[1:]...), true
 	}
 	w.queue = append(w.queue, c)
-	if !w.running {
-		w.running = true
+	if w.told == nil {
+		w.told = make(chan struct{})
 		a.p.s.goRun(a.doAfter)
+	}
+}
+
+// afterTold waits until the media node has been told what the commits so far made
+// of the legs: it must know which of them are committed, and what was withdrawn,
+// before it is asked for another exchange with one of them.
+func (a *actor) afterTold(ctx context.Context) error {
+	a.after.mu.Lock()
+	told := a.after.told
+	a.after.mu.Unlock()
+	if told == nil {
+		return nil
+	}
+	select {
+	case <-told:
+		return nil
+	case <-ctx.Done():
+		return bus.ContextError(ctx)
 	}
 }
 
@@ -54,7 +74,8 @@ func (a *actor) doAfter() {
 			w.queue = append(w.queue, afterCommit{node: c.GetMediaNode(), id: schema.NewID(), epoch: a.p.epoch(), ops: step.MediaOf(c)})
 		}
 		if len(w.queue) == 0 || a.gone.Load() || a.p.s.ctx.Err() != nil {
-			w.queue, w.running = nil, false
+			close(w.told)
+			w.queue, w.told = nil, nil
 			w.mu.Unlock()
 			return
 		}

@@ -97,7 +97,7 @@ const (
 	questionTimeout = 3 * time.Second
 	// maxSkips is how often a command is planned anew because the media node has
 	// its revisions in use.
-	maxSkips = 4
+	maxSkips = 8
 	// maxAfter bounds what a call has its media node do after commits; beyond it,
 	// the record says what is to be.
 	maxAfter = 64

@@ -50,6 +50,11 @@ func (a *actor) gatherMedia(ctx context.Context, in *step.Input) error {
 		if in.Call != nil {
 			node = in.Call.GetMediaNode()
 		}
+		if step.Skips(*in) {
+			if err := a.afterTold(ctx); err != nil {
+				return errTryAgain
+			}
+		}
 		if in.Call == nil {
 			a.offered, a.offeredAt = append(a.offered[:0], ops...), node
 		}

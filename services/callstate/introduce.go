@@ -32,8 +32,8 @@ func (s *Service) takeUpFirst(ctx context.Context, in *step.Input) {
 		if back.GetKind() != kind || back.GetNode() != node {
 			continue
 		}
-		if record, ok := step.TakeUp(*in, back); ok {
-			in.Call, in.TakenUp = record, true // committed with what the command does
+		if on, ok := step.TakeUp(*in, back); ok {
+			*in = on // committed with what the command does
 			return
 		}
 	}

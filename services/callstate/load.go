@@ -52,7 +52,7 @@ func (a *actor) found(r bus.Record) error {
 		a.p.s.goRun(a.p.stepDown)
 		return fmt.Errorf("record %s: written in epoch %d, later than ours", r.Subject, c.GetEpoch())
 	}
-	c = step.Recover(c)
+	c = step.Recover(c, a.p.s.now())
 	a.adopt(c, r.Seq)
 	a.deliveries.set(c)
 	a.p.s.timers.set(a.id, a.p.n, nextDeadline(c))

@@ -5,18 +5,22 @@ import (
 )
 
 // planHandOver has the media node take the other caller's offer too, and
-// answer both.
+// answer both: this call's caller last, since its answer is made once and should
+// only be made if the two can be joined.
 func planHandOver(in Input) []*callv1.MediaOp {
 	h, c := in.Command.GetHandOver(), callerLeg(in.Call)
 	if c == nil {
 		return nil
 	}
 	id, revision := in.Command.GetLegId(), h.GetMediaRevision()
-	ops := []*callv1.MediaOp{takeOffer(id, revision, h.GetOffer().GetSdp(), h.GetOffer().GetTerminal())}
+	ops := []*callv1.MediaOp{
+		takeOffer(id, revision, h.GetOffer().GetSdp(), h.GetOffer().GetTerminal()),
+		makeAnswer(&callv1.Leg{Id: id, MediaRevision: revision}, c.GetId()),
+	}
 	if !c.GetEarly() {
 		ops = append(ops, makeAnswer(c, id))
 	}
-	return append(ops, makeAnswer(&callv1.Leg{Id: id, MediaRevision: revision}, c.GetId()), bridge(c.GetId(), id))
+	return append(ops, bridge(c.GetId(), id))
 }
 
 // takeOver settles a glare: the called subscriber's own call to the caller is

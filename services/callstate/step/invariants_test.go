@@ -30,7 +30,9 @@ type violation struct {
 	found []string
 }
 
-func (v *violation) add(format string, args ...any) { v.found = append(v.found, fmt.Sprintf(format, args...)) }
+func (v *violation) add(format string, args ...any) {
+	v.found = append(v.found, fmt.Sprintf(format, args...))
+}
 
 func (v *violation) legs() {
 	seen := map[string]bool{}

@@ -2,6 +2,7 @@ package step_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +119,7 @@ func TestACommandThatNamesALostLegTakesItUp(t *testing.T) {
 		c := reofferOn(1, "alice")
 		c.Id, c.CallId = "up", callID
 		in := step.Input{Call: w.call, Command: c, From: from(back), Now: w.now, Epoch: 1, Settings: w.settings, MediaNode: "m1"}
-		record, ok := step.TakeUp(in, back)
+		on, ok := step.TakeUp(in, back)
 		if !ok {
 			t.Fatal("not taken up")
 		}
@@ -128,7 +129,7 @@ func TestACommandThatNamesALostLegTakesItUp(t *testing.T) {
 		if refused {
 			w.fail[legID(1)] = notAcceptable
 		}
-		in.Call, in.TakenUp = record, true
+		in = on
 		version := w.call.GetVersion()
 		out := w.run(in)
 		if (out.Reply.GetError() != nil) != refused || !out.Commit || out.Call.GetVersion() != version+1 {
@@ -138,6 +139,9 @@ func TestACommandThatNamesALostLegTakesItUp(t *testing.T) {
 			t.Errorf("leg %v", l)
 		}
 		w.check(stories{3: "incoming ended:answered elsewhere"})
+		if !strings.HasPrefix(w.after(), "Release 3") {
+			t.Errorf("left for the media node %q", w.after())
+		}
 	}
 }
 
@@ -195,7 +199,7 @@ func TestAnOfferForALostTerminalWaitsForItsReturn(t *testing.T) {
 	back.AttachedAt = timestamppb.New(w.now)
 	w.own(attachedTerminal(back))
 	w.due(0, kindReoffer, legID(1))
-	if w.plan() != "Withdraw 1, MakeOffer 1/2" {
+	if w.plan() != "MakeOffer 1/2" {
 		t.Errorf("plan %q", w.plan())
 	}
 	w.check(stories{1: "answered established re-offer"})

@@ -132,9 +132,15 @@ func (t *txn) redirect() {
 	r.MediaNode = winner.GetMediaNode()
 }
 
+// addLeg adds a leg. Its ordinal is the one in its id, but for a leg that was made
+// for another call: that takes the next one.
 func (t *txn) addLeg(id string, side callv1.Side, terminal *callv1.Terminal) *callv1.Leg {
+	callID, ordinal, _ := schema.SplitLegID(id)
+	if callID != t.call.GetId() {
+		ordinal = nextOrdinal(t.call)
+	}
 	l := &callv1.Leg{
-		Id: id, Ordinal: nextOrdinal(t.call), Side: side, State: callv1.LegState_LEG_STATE_OFFERED,
+		Id: id, Ordinal: ordinal, Side: side, State: callv1.LegState_LEG_STATE_OFFERED,
 		Terminal: terminal, NextEvent: 1, MediaRevision: firstRevision, TransportRevision: firstRevision, CreatedAt: t.at,
 	}
 	t.call.Legs = append(t.call.Legs, l)

@@ -74,14 +74,13 @@ func pullCall(t *txn) {
 	}
 	if bad := anyFailed(t.in.Media); bad != nil {
 		t.refuse(bad.GetCode(), "%s", bad.GetMessage())
+		t.after = append(t.after, release(t.in.Command.GetLegId())) // it is in no record
 		return
 	}
 	p, id := t.in.Command.GetPull(), t.in.Command.GetLegId()
 	t.decide()
-	_, ordinal, _ := schema.SplitLegID(id) // authorised
 	l := t.addLeg(id, sideOf(t.in.Call, p.GetTerminal().GetSubscriber()), p.GetTerminal())
-	l.Ordinal, l.Ref = ordinal, p.GetRef()
-	l.MediaRevision = freshRevision(t.in, id)
+	l.Ref, l.MediaRevision = p.GetRef(), freshRevision(t.in, id)
 	l.TransportRevision = l.GetMediaRevision()
 	t.leg = l
 	t.heard("pull", "")

@@ -40,9 +40,8 @@ func pushable(in Input) []*callv1.Terminal {
 		}
 	}
 	l := leg(in.Call, in.Command.GetLegId())
-	room := max(0, in.Settings.Forks-candidates(in.Call, l.GetSide()))
-	room = min(room, schema.FirstPulled-1-int(nextOrdinal(in.Call)))
-	return out[max(0, len(out)-room):]
+	room := min(in.Settings.Forks-candidates(in.Call, l.GetSide()), schema.FirstPulled-int(nextOrdinal(in.Call)))
+	return out[max(0, len(out)-max(0, room)):]
 }
 
 // planPush has the media node make an offer of what the other side can do for

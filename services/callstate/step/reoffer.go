@@ -35,12 +35,16 @@ func planReoffer(in Input) []*callv1.MediaOp {
 	}
 	l := leg(in.Call, in.Command.GetLegId())
 	far, revision := farOf(in.Call, l), nextRevision(in, l)
-	ops := []*callv1.MediaOp{
+	var ops []*callv1.MediaOp
+	for r := l.GetMediaRevision() + 1; r < revision; r++ {
+		ops = append(ops, withdraw(l.GetId(), r))
+	}
+	ops = append(ops,
 		takeOffer(l.GetId(), revision, in.Command.GetReoffer().GetSdp(), l.GetTerminal()),
-		{LegId: l.GetId(), Revision: revision, Op: &callv1.MediaOp_MakeAnswer{
+		&callv1.MediaOp{LegId: l.GetId(), Revision: revision, Op: &callv1.MediaOp_MakeAnswer{
 			MakeAnswer: &callv1.MakeAnswer{PeerLegId: far.GetId()},
 		}},
-	}
+	)
 	if offerable(far) {
 		ops = append(ops, makeOfferAnew(in, far, l)...)
 	}
@@ -48,20 +52,20 @@ func planReoffer(in Input) []*callv1.MediaOp {
 }
 
 // makeOfferAnew has the media node offer a leg's terminal what another leg can
-// do. An exchange that came to nothing, which the record does not know of, is
-// taken back first.
+// do. An earlier offer that came to nothing is taken back first: the media node
+// may not have been told yet, or the record may not know of it.
 func makeOfferAnew(in Input, l, from *callv1.Leg) []*callv1.MediaOp {
-	revision := nextRevision(in, l)
 	var ops []*callv1.MediaOp
-	if in.Skip[l.GetId()] > 0 {
-		ops = append(ops, withdraw(l.GetId(), revision-1))
+	revision := nextRevision(in, l)
+	for r := max(l.GetMediaRevision(), firstRevision+1); r < revision; r++ {
+		ops = append(ops, withdraw(l.GetId(), r))
 	}
 	return append(ops, makeOffer(l.GetId(), revision, from.GetId(), l.GetTerminal()))
 }
 
 // reofferCall is a terminal's new offer in its call. One that the media node
-// refuses leaves leg and call as they were. An offer of ours that crossed it is
-// dropped and sent again afterwards.
+// refuses leaves leg and call as they were, but for the revision that it has used
+// up. An offer of ours that crossed it is dropped and sent again afterwards.
 func reofferCall(t *txn) {
 	if err := refuseReofferOf(t.in); err != nil {
 		t.reply.Error = err.Proto()
@@ -69,11 +73,19 @@ func reofferCall(t *txn) {
 	}
 	l, far := t.leg, farOf(t.call, t.leg)
 	revision := nextRevision(t.in, leg(t.in.Call, l.GetId()))
-	if bad := failed(t.in.Media, l.GetId()); bad != nil {
-		t.changed = true // the revision is used up
+	if bad := failed(t.in.Media, l.GetId()); bad != nil && len(t.in.Media) == 0 {
+		t.refuse(bad.GetCode(), "%s", bad.GetMessage())
+		return
+	} else if bad != nil {
+		t.decide()
 		l.MediaRevision = revision
 		t.refuse(bad.GetCode(), "%s", bad.GetMessage())
 		t.note(tandem, label(l), "re-offer refused", l.GetId(), bad.GetMessage())
+		last := planReoffer(t.in)[len(t.in.Media)-1]
+		if l.GetOfferOut() != 0 && last.GetMakeAnswer() != nil { // the offer was taken, and ours back
+			t.dropOffer(l)
+			t.offerSoon(l)
+		}
 		return
 	}
 	t.decide()
@@ -106,6 +118,7 @@ func (t *txn) offerAnew(l *callv1.Leg, hops uint32) {
 	}
 	revision := nextRevision(t.in, leg(t.in.Call, l.GetId()))
 	l.OfferDue = false
+	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_REOFFER, l.GetId()) // that was to send it
 	if bad := failed(t.in.Media, l.GetId()); bad != nil {
 		t.changed = true
 		l.MediaRevision = revision // used up, perhaps
@@ -198,8 +211,7 @@ func planDeadline(in Input) []*callv1.MediaOp {
 	if p.GetKind() != callv1.DeadlineKind_DEADLINE_KIND_REOFFER || !isDue(in, p) || !l.GetOfferDue() || !isActive(l) || !offerable(l) {
 		return nil
 	}
-	ops := []*callv1.MediaOp{withdraw(l.GetId(), l.GetMediaRevision())}
-	return append(ops, makeOffer(l.GetId(), nextRevision(in, l), farOf(in.Call, l).GetId(), l.GetTerminal()))
+	return makeOfferAnew(in, l, farOf(in.Call, l))
 }
 
 // reofferDeadline withdraws the offer that a terminal did not answer, or sends

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
@@ -30,7 +32,7 @@ func TestReoffer(t *testing.T) {
 		t.Errorf("leg %v", l)
 	}
 	// Its answer may have consequences for the first, and those for nobody.
-	w.do(act{from(bo1), answerOn(2, "bob"), 0, "TakeAnswer 2/2, MakeOffer 1/3", "Keep 2"})
+	w.do(act{from(bo1), answerOn(2, "bob"), 0, "TakeAnswer 2/2, Withdraw 1/2, MakeOffer 1/3", "Keep 2"})
 	w.check(stories{1: "answered established re-offer", 2: "incoming established"}) // one that is answered has been heard
 	w.do(act{by: from(al1), c: answerOn(1, "alice"), plan: "TakeAnswer 1/3"})
 	w.check(stories{1: "answered established", 2: "incoming established"})
@@ -68,8 +70,11 @@ func TestReofferThatTellsTheOtherSideNothing(t *testing.T) {
 func TestARefusedReofferLeavesLegAndCallAsTheyWere(t *testing.T) {
 	w := talking(t)
 	w.fail[legID(1)] = notAcceptable
-	if out := w.do(act{from(al1), reofferOn(1, "alice"), notAcceptable, "", ""}); out.Commit {
-		t.Error("committed")
+	before := proto.CloneOf(w.call)
+	w.do(act{from(al1), reofferOn(1, "alice"), notAcceptable, "", ""})
+	before.Legs[0].MediaRevision = 2 // is used up
+	if !proto.Equal(before.GetLegs()[0], w.call.GetLegs()[0]) || len(before.GetDeadlines()) != len(w.call.GetDeadlines()) {
+		t.Errorf("leg %v was %v", w.call.GetLegs()[0], before.GetLegs()[0])
 	}
 	w.check(stories{1: "answered established", 2: "incoming established"})
 	w.fail = map[string]callv1.Code{}
@@ -81,7 +86,7 @@ func TestARefusedReofferLeavesLegAndCallAsTheyWere(t *testing.T) {
 func TestReoffersThatCross(t *testing.T) {
 	w := talking(t)
 	w.do(act{by: from(al1), c: reofferOn(1, "alice")})
-	w.do(act{from(bo1), reofferOn(2, "bob"), 0, "TakeOffer 2/3, MakeAnswer 2/3, MakeOffer 1/3", "Keep 2"})
+	w.do(act{from(bo1), reofferOn(2, "bob"), 0, "TakeOffer 2/3, MakeAnswer 2/3, Withdraw 1/2, MakeOffer 1/3", "Keep 2"})
 	w.check(stories{1: "answered established re-offer", 2: "incoming established"})
 	w.due(0, kindReoffer, legID(2))
 	if w.plan() != "Withdraw 2/3, MakeOffer 2/4" {
@@ -89,7 +94,7 @@ func TestReoffersThatCross(t *testing.T) {
 	}
 	w.check(stories{1: "answered established re-offer", 2: "incoming established re-offer"})
 	w.do(act{by: from(bo1), c: answerOn(2, "bob"), plan: "TakeAnswer 2/4"}) // the other has one out
-	w.do(act{by: from(al1), c: answerOn(1, "alice"), plan: "TakeAnswer 1/3, MakeOffer 2/5"})
+	w.do(act{by: from(al1), c: answerOn(1, "alice"), plan: "TakeAnswer 1/3, Withdraw 2/4, MakeOffer 2/5"})
 }
 
 // TestAnOfferThatIsOutIsFollowedByTheNext: what changes meanwhile is told after.
@@ -135,7 +140,7 @@ func TestReoffersThatAreNotAnswered(t *testing.T) {
 		},
 		"unusable": func(w *world) {
 			w.fail[legID(2)] = notAcceptable
-			w.do(act{from(bo1), answerOn(2, "bob"), notAcceptable, "TakeAnswer 2/2, MakeOffer 1/3", "Withdraw 2/2"})
+			w.do(act{from(bo1), answerOn(2, "bob"), notAcceptable, "TakeAnswer 2/2, Withdraw 1/2, MakeOffer 1/3", "Withdraw 2/2"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,9 +31,12 @@ func Crossed(ops []*callv1.MediaOp, results []*callv1.MediaResult) []string {
 	return legs
 }
 
-// Skips reports whether a command's new exchanges may skip revisions: those
-// inside a call that exists.
-func Skips(in Input) bool { return in.Call != nil && kindOf(in.Command) != handOver }
+// Skips reports whether a command's new exchanges are inside an answered call. They
+// may skip revisions, and must wait until the media node knows what earlier commits
+// made of the legs.
+func Skips(in Input) bool {
+	return inCall(in.Call) || in.Call != nil && kindOf(in.Command) == terminalAttached
+}
 
 // newTransport notes that a leg's terminal has a transport that must connect
 // first.

@@ -117,7 +117,7 @@ func TestCloneCopiesEveryField(t *testing.T) {
 	full := &callv1.CallRecord{}
 	fill(full.ProtoReflect(), 0)
 	full.PendingEvents[0].Number = 0 // not delivered, so that only the copy is made
-	recovered := step.Recover(full)
+	recovered := step.Recover(full, start)
 	for i := range recovered.GetLegs() {
 		recovered.Legs[i].NextEvent = full.Legs[i].NextEvent
 	}

@@ -68,6 +68,8 @@ type Input struct {
 	// TakenUp: Call is the committed record after TakeUp, and is to be committed
 	// whatever becomes of the command.
 	TakenUp bool
+	// left is what TakeUp leaves for the media node.
+	left []*callv1.MediaOp
 }
 
 // Output is what a transition says.
@@ -86,6 +88,7 @@ type Output struct {
 	// commit.
 	Provisional bool
 	// After is for the media node, once committed. Its results decide nothing.
+	// Without Commit it releases what was made for a leg that there will not be.
 	After []*callv1.MediaOp
 }
 
@@ -93,12 +96,16 @@ type Output struct {
 // error, and then Call is the input's unless Commit says otherwise.
 func Step(in Input) Output {
 	out := transit(in)
-	if in.TakenUp && !out.Commit {
+	if !in.TakenUp {
+		return out
+	}
+	if !out.Commit {
 		if out.Call == in.Call {
 			out.Call = clone(out.Call)
 		}
 		out.Call.Version, out.Call.Epoch, out.Commit = out.Call.GetVersion()+1, in.Epoch, true
 	}
+	out.Provisional, out.After = false, append(in.left[:len(in.left):len(in.left)], out.After...)
 	return out
 }
 
@@ -136,13 +143,15 @@ func Plan(in Input) []*callv1.MediaOp {
 	return row.plan(in)
 }
 
-// Recover prepares a record that a new owner found: event numbers that the
-// former owner may have used without committing are skipped.
-func Recover(c *callv1.CallRecord) *callv1.CallRecord {
+// Recover prepares a record that an owner found: event numbers that a former owner
+// may have used without committing are skipped. It may have been one of several
+// that died so, one after the other; so numbers go on from the call's age.
+func Recover(c *callv1.CallRecord, now time.Time) *callv1.CallRecord {
 	const skip = 16 // more than the events between two commits of one leg
 	next := clone(c)
+	age := max(0, now.Sub(c.GetCreatedAt().AsTime()).Milliseconds())
 	for _, l := range next.GetLegs() {
-		l.NextEvent += skip
+		l.NextEvent = max(l.GetNextEvent()+skip, uint64(age)) //nolint:gosec // not negative
 	}
 	return next
 }
@@ -200,7 +209,7 @@ func timestamp(at time.Time) *timestamppb.Timestamp { return timestamppb.New(at)
 func (t *txn) finish() Output {
 	if !t.changed {
 		t.fillReply(t.in.Call)
-		return Output{Call: t.in.Call, Reply: t.reply}
+		return Output{Call: t.in.Call, Reply: t.reply, After: t.after}
 	}
 	t.fillReply(t.call)
 	if t.decided {

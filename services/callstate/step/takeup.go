@@ -106,10 +106,11 @@ func (t *txn) takeUp(target *callv1.Terminal, l *callv1.Leg) {
 }
 
 // TakeUp has a terminal take up the leg that its command names, whose own
-// terminal is gone: it must know the leg, or it could not name it. The record it
-// gives is not committed; Input.TakenUp says so. ok is false if the terminal may
-// not. A called leg that still rings ends instead, since its terminal rings anew.
-func TakeUp(in Input, target *callv1.Terminal) (record *callv1.CallRecord, ok bool) {
+// terminal is gone: it must know the leg, or it could not name it. It gives the
+// input with which the command is to go on, which is not committed yet; ok is false
+// if the terminal may not. A called leg that still rings ends instead, since its
+// terminal rings anew.
+func TakeUp(in Input, target *callv1.Terminal) (on Input, ok bool) {
 	old := leg(in.Call, in.Command.GetLegId())
 	lost := in.Now
 	if old.GetLost() {
@@ -118,7 +119,7 @@ func TakeUp(in Input, target *callv1.Terminal) (record *callv1.CallRecord, ok bo
 	if !Live(in.Call) || !live(old) || inCall(in.Call) && !isActive(old) ||
 		!mayTakeUp(in.Call, target, old) && !ringsUnanswered(in.Call, old) ||
 		!restarted(target, old) && !CameAbout(target, lost) {
-		return nil, false
+		return in, false
 	}
 	t := &txn{in: in, call: clone(in.Call), at: timestamp(in.Now), reply: &callv1.Reply{}}
 	l := leg(t.call, old.GetId())
@@ -128,7 +129,12 @@ func TakeUp(in Input, target *callv1.Terminal) (record *callv1.CallRecord, ok bo
 	} else {
 		t.takeUp(target, l)
 	}
-	return t.call, Live(t.call)
+	if !Live(t.call) {
+		return in, false
+	}
+	on = in
+	on.Call, on.TakenUp, on.left = t.call, true, t.after
+	return on, true
 }
 
 // ringsUnanswered reports whether a leg is a called one in a call that rings.
