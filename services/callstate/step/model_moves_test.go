@@ -160,6 +160,9 @@ func (m *model) mediaSpeaks() {
 	l := m.leg()
 	at := m.media.legs[l.GetId()]
 	if at == nil || !at.negotiated {
+		if at != nil && m.chance(4) {
+			m.run(media, &callv1.Command{LegId: l.GetId(), Body: &callv1.Command_MediaFailed{MediaFailed: &callv1.MediaFailed{Revision: at.revision}}})
+		}
 		return
 	}
 	revision := at.transport + uint32(m.r.Intn(int(at.revision-at.transport)+1)) //nolint:gosec // small
@@ -188,6 +191,12 @@ func (m *model) comeAndGo() {
 		if l.GetTerminal().GetId() == t.GetId() {
 			m.own = append(m.own, ownLoss(l))
 		}
+	}
+	if m.chance(2) { // it comes back on a new connection
+		back := m.attach(t.GetSubscriber())
+		back.Kind, back.Features = t.GetKind(), t.GetFeatures()
+		m.tell("terminal %s of %s (%s) is back for it", back.GetId(), back.GetSubscriber(), back.GetKind())
+		m.own = append(m.own, attachedTerminal(back))
 	}
 }
 
