@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -62,6 +63,8 @@ func (s *Service) operate(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.M
 		return s.keep(c, op)
 	case *callv1.MediaOp_Report:
 		return s.report(c, op)
+	case *callv1.MediaOp_Withdraw:
+		return s.withdraw(c, op)
 	case *callv1.MediaOp_Bridge:
 		return s.join(c, op, o.Bridge)
 	case *callv1.MediaOp_TakeOffer:
@@ -113,8 +116,10 @@ func (s *Service) exchange(c *callv1.MediaCommand, op *callv1.MediaOp, st step, 
 		}
 		return nil, refusal(err, st)
 	}
-	m.bound[key] = outcome{command: c.GetId(), content: content, epoch: c.GetEpoch(), result: r}
-	m.revision.Store(op.GetRevision())
+	if r.GetUnchanged() {
+		return r, nil
+	}
+	m.note(key, outcome{command: c.GetId(), content: content, epoch: c.GetEpoch(), result: r})
 	s.flush(m)
 	s.refresh(m.id)
 	return proto.CloneOf(r), nil
@@ -133,75 +138,61 @@ func contentOf(op *callv1.MediaOp, peer *instance) string {
 	return string(b)
 }
 
-// bind decides what a command may do with a half of an exchange: nothing because
-// it is done (the outcome is returned), or carry it out (nil, nil), perhaps on a
-// leg made new because a higher epoch replaces an uncommitted one.
-func (s *Service) bind(m *member, c *callv1.MediaCommand, key binding, content string) (*outcome, error) {
-	o, ok := m.bound[key]
-	if ok && (o.command == c.GetId() || content != "" && o.content == content) {
-		o.command = c.GetId() // if any commits to it, it is this one
-		m.bound[key] = o
-		return &o, nil
-	}
-	conflict := schema.Errorf(callv1.Code_CODE_CONFLICT, "revision %d is bound to another command", key.revision)
-	if !ok {
-		if key.revision < m.revision.Load() {
-			return nil, conflict
-		}
-		return nil, nil //nolint:nilnil // documented
-	}
-	if !s.replaceable(m, c, key.step, o) {
-		return nil, conflict
-	}
-	switch key.step {
-	case takeOffer, makeOffer:
-		s.renew(m)
-		clear(m.bound)
-	case makeAnswer:
-		// The answer was never committed, so the terminal has not seen it: it is
-		// made again, on a new transport, from the offer.
-		if m.offer == "" {
-			return nil, conflict
-		}
-		i := s.renew(m)
-		if err := i.leg.TakeOffer(m.offer); err != nil {
-			return nil, refusal(err, takeOffer)
-		}
-		delete(m.bound, key)
-	default:
-		return nil, conflict
-	}
-	return nil, nil //nolint:nilnil // documented
-}
-
 // perform asks the leg.
 func (s *Service) perform(m *member, op *callv1.MediaOp, st step, peer *instance) (*callv1.MediaResult, error) {
-	l := m.now.Load().leg
-	r := &callv1.MediaResult{}
+	i := m.now.Load()
+	var out leg.Outcome
 	var err error
+	m.saying.Store(op.GetRevision())
 	switch st {
 	case takeOffer:
-		text := op.GetTakeOffer().GetSdp()
-		if err = l.TakeOffer(text); err == nil {
-			m.offer = text
-			m.now.Load().generation.Store(s.generations.Add(1))
+		o := op.GetTakeOffer()
+		if out, err = i.leg.TakeOffer(o.GetSdp()); err == nil {
+			i.sees(o.GetFeatures())
+			m.offer, m.offering = o.GetSdp(), 0
+			i.generation.Store(s.generations.Add(1))
 		}
 	case makeOffer:
-		f := op.GetMakeOffer().GetFeatures()
-		r.Sdp, err = l.MakeOffer(peer.leg.Bounds(), f == nil || f.GetVideo())
+		i.sees(op.GetMakeOffer().GetFeatures())
+		if out, err = i.leg.MakeOffer(peer.bounds(), i.bounds().Video); err == nil && !out.Unchanged {
+			m.offering = op.GetRevision()
+		}
 	case takeAnswer:
-		err = l.TakeAnswer(op.GetTakeAnswer().GetSdp())
+		if m.offering != op.GetRevision() {
+			err = fmt.Errorf("%w: no offer of this revision is out", leg.ErrState)
+		} else if out, err = i.leg.TakeAnswer(op.GetTakeAnswer().GetSdp()); err == nil {
+			m.offering = 0
+		}
 	case makeAnswer:
-		r.Sdp, err = l.MakeAnswer(peer.leg.Bounds())
+		if out, err = i.leg.MakeAnswer(peer.bounds()); err == nil {
+			out.Changed = stale(peer, i)
+		}
+	}
+	if err != nil || out.Unchanged {
+		m.saying.Store(m.revision.Load())
 	}
 	if err != nil {
 		return nil, err
 	}
+	if st == takeAnswer || st == makeAnswer {
+		m.negotiated.CompareAndSwap(0, op.GetRevision())
+		if out.Changed {
+			i.generation.Store(s.generations.Add(1))
+		}
+	}
 	m.touch()
-	if session := l.Session(); session != nil && st != takeOffer {
+	r := &callv1.MediaResult{Sdp: out.SDP, Unchanged: out.Unchanged, NewTransport: out.NewTransport, Changed: out.Changed}
+	if session := i.leg.Session(); session != nil && st != takeOffer {
 		r.Skeleton = session.Skeleton()
 	}
 	return r, nil
+}
+
+// stale reports whether a leg would be told something new if it were offered what
+// another one can do.
+func stale(l, of *instance) bool {
+	session := l.leg.Session()
+	return session != nil && session.Complete && session.Reoffer(of.bounds(), l.bounds().Video) != nil
 }
 
 // refusal gives an error its code.
@@ -219,9 +210,6 @@ func refusal(err error, st step) error {
 	case errors.Is(err, sdp.ErrMalformed), errors.Is(err, sdp.ErrTooLarge), errors.Is(err, sdp.ErrMismatch):
 		return schema.Invalid(field, "%w", err)
 	case errors.Is(err, leg.ErrState):
-		if st == takeOffer || st == makeOffer {
-			return schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "the leg is negotiated: %w", err)
-		}
 		return schema.Errorf(callv1.Code_CODE_CONFLICT, "%w", err)
 	case errors.Is(err, leg.ErrClosed):
 		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "%w", err)

@@ -28,8 +28,14 @@ type facts struct {
 	end  context.CancelFunc
 
 	mu      sync.Mutex
-	queue   []*callv1.Command
+	queue   []fact
 	running bool
+}
+
+// fact is a command, for as long as it is true.
+type fact struct {
+	*callv1.Command
+	holds func() bool
 }
 
 func newFacts(m *member) *facts {
@@ -38,7 +44,7 @@ func newFacts(m *member) *facts {
 }
 
 // tell queues a fact. It does not block.
-func (f *facts) tell(c *callv1.Command) {
+func (f *facts) tell(c fact) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.life.Err() != nil || len(f.queue) >= factQueue {
@@ -57,7 +63,7 @@ func (f *facts) tell(c *callv1.Command) {
 const leaving = time.Second
 
 // tellLater queues a fact after a while, unless the leg has ended by then.
-func (f *facts) tellLater(wait time.Duration, c *callv1.Command) {
+func (f *facts) tellLater(wait time.Duration, c fact) {
 	f.m.s.background(func() {
 		t := time.NewTimer(wait)
 		defer t.Stop()
@@ -85,14 +91,14 @@ func (f *facts) run() {
 }
 
 // deliver sends one fact until somebody answers for the leg.
-func (f *facts) deliver(c *callv1.Command) {
+func (f *facts) deliver(c fact) {
 	wait := factFirst
 	redirect := ""
-	for hops := 0; f.life.Err() == nil; {
+	for hops := 0; f.life.Err() == nil && c.holds(); {
 		if c.CallId = redirect; redirect == "" {
 			c.CallId = f.m.s.callOf(f.m)
 		}
-		reply, err := f.send(c)
+		reply, err := f.send(c.Command)
 		switch {
 		case err != nil:
 			f.m.s.log.Debug("media fact not delivered", "call", c.GetCallId(), "leg", f.m.id, "error", err)

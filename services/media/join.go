@@ -23,7 +23,10 @@ func (s *Service) join(c *callv1.MediaCommand, op *callv1.MediaOp, o *callv1.Bri
 	if peer == nil || peer == m {
 		return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "no such peer leg here")
 	}
-	a, b := m.now.Load().leg, peer.now.Load().leg
+	a, b := m.now.Load().end, peer.now.Load().end
+	if x, y := a.Leg().Session(), b.Leg().Session(); x != nil && y != nil && x.Complete && y.Complete && !bridge.Fits(x, y) {
+		return nil, schema.Errorf(callv1.Code_CODE_NOT_ACCEPTABLE, "the two legs have no codec in common")
+	}
 	s.joinMu.Lock()
 	defer s.joinMu.Unlock()
 	if j := s.joints[m.id]; j != nil && j.Has(a, b) {

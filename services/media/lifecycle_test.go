@@ -141,7 +141,7 @@ type slowLeg struct {
 	e *slowEngine
 }
 
-func (l slowLeg) TakeOffer(text string) error {
+func (l slowLeg) TakeOffer(text string) (leg.Outcome, error) {
 	if c := l.e.block.Swap(nil); c != nil {
 		<-*c
 	}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,7 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/media/internal/bridge"
 	"github.com/tandem-rtc/tandem/services/media/internal/leg"
+	"github.com/tandem-rtc/tandem/services/media/internal/sdp"
 )
 
 // member is a leg of this node with what the revision rules need.
@@ -20,8 +23,11 @@ type member struct {
 	// now is the leg, replaced only when a higher epoch replaces an uncommitted
 	// one. Anybody may read it.
 	now atomic.Pointer[instance]
-	// revision is the last one bound; facts carry it.
-	revision atomic.Uint32
+	// revision is the last one bound, saying the one that is being carried out, or
+	// was; facts carry that.
+	revision, saying atomic.Uint32
+	// negotiated is the revision of the leg's first complete exchange, 0 before.
+	negotiated atomic.Uint32
 	// described is when the last description was made or taken, in Unix
 	// nanoseconds.
 	described atomic.Int64
@@ -30,9 +36,11 @@ type member struct {
 	// member's is taken.
 	mu    sync.Mutex
 	bound map[binding]outcome
-	// offer is the text last taken, until the leg is connected: an answer that
-	// was never committed can be made again from it.
+	// offer is the text last taken: an answer that was never committed can be made
+	// again from it.
 	offer string
+	// offering is the revision of our offer that is out, 0 if none is.
+	offering uint32
 
 	// The rest is guarded by Service.mu.
 	call      string
@@ -45,9 +53,22 @@ type member struct {
 type instance struct {
 	m   *member
 	leg leg.Leg
+	end *bridge.End
 	// generation is unique in the node; it tells an offer from its replacement.
 	generation atomic.Uint64
 	replaced   atomic.Bool
+	// audioOnly: the terminal has said that it has no video.
+	audioOnly atomic.Bool
+}
+
+// sees notes what the terminal can do, as far as it is said.
+func (i *instance) sees(f *callv1.Features) { i.audioOnly.Store(f != nil && !f.GetVideo()) }
+
+// bounds is what the terminal can do.
+func (i *instance) bounds() sdp.Bounds {
+	b := i.leg.Bounds()
+	b.Video = !i.audioOnly.Load() || slices.ContainsFunc(b.Lines, func(l sdp.Bound) bool { return l.Slot.Kind == sdp.Video })
+	return b
 }
 
 // binding is one half of an offer/answer exchange: what a command id is bound to.
@@ -80,7 +101,7 @@ type outcome struct {
 func (o outcome) answer() *callv1.MediaResult { return proto.CloneOf(o.result) }
 
 // Connected implements leg.Events.
-func (i *instance) Connected() {
+func (i *instance) Connected(transport uint32) {
 	if i.replaced.Load() {
 		return
 	}
@@ -90,28 +111,34 @@ func (i *instance) Connected() {
 	}
 	m.s.metrics.Count(MetricConnected, 1)
 	m.s.log.Info("leg connected", "call", m.s.callOf(m), "leg", m.id)
-	m.facts.tell(&callv1.Command{Body: &callv1.Command_MediaConnected{
-		MediaConnected: &callv1.MediaConnected{Revision: m.revision.Load()},
-	}})
+	m.facts.tell(i.about(transport, &callv1.Command{Body: &callv1.Command_MediaConnected{
+		MediaConnected: &callv1.MediaConnected{Revision: m.saying.Load()},
+	}}))
 	m.s.refresh(m.id)
 }
 
 // Failed implements leg.Events.
-func (i *instance) Failed(reason string, left bool) {
+func (i *instance) Failed(transport uint32, reason string, left bool) {
 	if i.replaced.Load() {
 		return
 	}
 	m := i.m
 	m.s.metrics.Count(MetricFailed, 1)
 	m.s.log.Info("leg lost its media", "call", m.s.callOf(m), "leg", m.id, "reason", reason)
-	lost := &callv1.Command{Body: &callv1.Command_MediaFailed{
-		MediaFailed: &callv1.MediaFailed{Revision: m.revision.Load(), Detail: reason},
-	}}
+	lost := i.about(transport, &callv1.Command{Body: &callv1.Command_MediaFailed{
+		MediaFailed: &callv1.MediaFailed{Revision: m.saying.Load(), Detail: reason},
+	}})
 	if left {
 		m.facts.tellLater(leaving, lost)
 		return
 	}
 	m.facts.tell(lost)
+}
+
+// about makes a fact, which nobody is to hear of once its transport has been
+// replaced.
+func (i *instance) about(transport uint32, c *callv1.Command) fact {
+	return fact{c, func() bool { return !i.replaced.Load() && i.leg.Transport() == transport }}
 }
 
 func (s *Service) callOf(m *member) string {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/media/internal/bridge"
 	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 )
 
@@ -37,7 +38,7 @@ func (s *Service) enter(c *callv1.MediaCommand, op *callv1.MediaOp, st step) (m 
 	// A leg moves to another call only by a new description: after a glare the
 	// winner takes the loser's offer with the next revision.
 	if m.call != c.GetCallId() {
-		if st != takeOffer || m.committed && op.GetRevision() <= m.revision.Load() {
+		if st != takeOffer || m.negotiated.Load() != 0 || m.committed && op.GetRevision() <= m.revision.Load() {
 			return nil, false, schema.Errorf(callv1.Code_CODE_CONFLICT, "the leg belongs to another call")
 		}
 		m.call, m.epoch = c.GetCallId(), c.GetEpoch()
@@ -67,6 +68,7 @@ func (s *Service) instance(m *member) *instance {
 	i := &instance{m: m}
 	i.generation.Store(s.generations.Add(1))
 	i.leg = s.engine.New(i)
+	i.end = bridge.NewEnd(i.leg)
 	return i
 }
 
@@ -77,17 +79,11 @@ func (s *Service) renew(m *member) *instance {
 	s.part(m.id)
 	i := s.instance(m)
 	m.now.Store(i)
+	m.negotiated.Store(0)
+	m.offering = 0
+	old.end.Close()
 	s.wg.Go(old.leg.Close)
 	return i
-}
-
-// replaceable reports whether a command of a higher epoch may undo what another
-// command did: only what was never committed, a leg as a whole or its answer. A
-// terminal that is connected has its answer, so that was committed.
-func (s *Service) replaceable(m *member, c *callv1.MediaCommand, st step, o outcome) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return c.GetEpoch() > o.epoch && !o.kept && (st == makeAnswer || !m.committed) && !m.now.Load().leg.Connected()
 }
 
 // touch starts the clock of an uncommitted leg anew.
@@ -118,9 +114,9 @@ func (s *Service) holder(c *callv1.MediaCommand, id string) (*member, error) {
 }
 
 // keep commits to a leg. Every owner keeps the legs that it finds in the call's
-// record, where an answer that another command made may be missing: that answer is
-// committed only by the command that made it, or what follows from it (an id that
-// goes on after a slash).
+// record, where an answer or a re-offer that another command made may be missing:
+// that is committed only by the command that made it, or what follows from it (an
+// id that goes on after a slash).
 func (s *Service) keep(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.MediaResult, error) {
 	m, err := s.holder(c, op.GetLegId())
 	if err != nil {
@@ -130,7 +126,7 @@ func (s *Service) keep(c *callv1.MediaCommand, op *callv1.MediaOp) (*callv1.Medi
 	defer m.mu.Unlock()
 	for key, o := range m.bound {
 		follows := c.GetId() == o.command || strings.HasPrefix(c.GetId(), o.command+"/")
-		o.kept = o.kept || key.step == takeOffer || key.step == makeOffer || follows
+		o.kept = o.kept || follows || !m.later(key.revision) && (key.step == takeOffer || key.step == makeOffer)
 		m.bound[key] = o
 	}
 	s.mu.Lock()
@@ -207,6 +203,7 @@ func (s *Service) dispose(m *member) {
 	i := m.now.Load()
 	s.wg.Go(func() {
 		s.part(m.id)
+		i.end.Close()
 		i.leg.Close()
 		st := i.leg.Stats()
 		s.count(st)

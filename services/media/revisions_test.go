@@ -295,17 +295,3 @@ func TestBadOperations(t *testing.T) {
 		t.Errorf("the first failure ends the list: %v", reply)
 	}
 }
-
-func TestReoffersAreRefusedAsUnsupported(t *testing.T) {
-	r := newRig(t)
-	c := newCall()
-	o := mediatest.Options{Audio: "audio/opus"}
-	a, b := client(t, o), client(t, o)
-	r.connect(c, a, b)
-	again := check[string](t)(a.Offer())
-	if got := code(r.do(c, "again", 1, revised(opTakeOffer(c.leg(1), again), 2))); got != callv1.Code_CODE_UNSUPPORTED {
-		t.Errorf("re-offer: %v", got)
-	}
-	send(t, a, "audio")
-	until(t, "the call goes on", func() bool { return b.Audio.Load() > 5 })
-}

@@ -125,7 +125,7 @@ func (s *Service) apply(m *member, sig *callv1.Signal) {
 		}
 	case *callv1.Signal_Dtmf:
 		j := s.jointOf(m.id)
-		if d := b.Dtmf; j == nil || len(d.GetDigit()) != 1 || !j.Dtmf(m.now.Load().leg, d.GetDigit()[0], d.GetDurationMs()) {
+		if d := b.Dtmf; j == nil || len(d.GetDigit()) != 1 || !j.Dtmf(m.now.Load().end, d.GetDigit()[0], d.GetDurationMs()) {
 			s.log.Debug("digit dropped", "call", s.callOf(m), "leg", m.id)
 		}
 	}

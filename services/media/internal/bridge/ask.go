@@ -30,13 +30,13 @@ func (w *way) ask(line int) {
 			stopped := w.stopped
 			w.mu.Unlock()
 			if !stopped {
-				w.from.RequestKeyFrame(line)
+				w.from.leg.RequestKeyFrame(line)
 			}
 		})
 		return
 	}
 	a.last = time.Now()
-	w.from.RequestKeyFrame(line)
+	w.from.leg.RequestKeyFrame(line)
 }
 
 // stop ends what is still to be asked.
@@ -49,8 +49,5 @@ func (w *way) stop() {
 		if a.later != nil {
 			a.later.Stop()
 		}
-	}
-	for _, s := range w.streams {
-		s.quit()
 	}
 }

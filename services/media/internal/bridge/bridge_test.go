@@ -15,6 +15,7 @@ import (
 // fake is a leg that notes what it is asked to send.
 type fake struct {
 	leg.Leg
+	end     *End
 	session *sdp.Session
 
 	mu      sync.Mutex
@@ -33,7 +34,9 @@ type sent struct {
 }
 
 func newFake(s *sdp.Session) *fake {
-	return &fake{session: s, limits: map[int]uint64{}, changed: make(chan struct{}, 1000)}
+	f := &fake{session: s, limits: map[int]uint64{}, changed: make(chan struct{}, 1000)}
+	f.end = NewEnd(f)
+	return f
 }
 
 func (f *fake) note(g func()) {
@@ -94,7 +97,7 @@ func packet(ssrc uint32, pt uint8, sequence uint16, timestamp uint32) *rtp.Heade
 
 func TestPacketsGoToTheSlotsOtherLine(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	for i, tt := range []struct {
 		from, to *fake
@@ -125,7 +128,7 @@ func TestPacketsGoToTheSlotsOtherLine(t *testing.T) {
 
 func TestExtensionsAreRenumberedAndHopOnesLeftOut(t *testing.T) {
 	a, b := pair()
-	defer Join(a, b).Close()
+	defer Join(a.end, b.end).Close()
 	h := packet(5, 111, 1, 1)
 	for id, v := range map[uint8]string{1: "L", 4: "0", 9: "abc", 12: "?"} {
 		if err := h.SetExtension(id, []byte(v)); err != nil {
@@ -141,7 +144,7 @@ func TestExtensionsAreRenumberedAndHopOnesLeftOut(t *testing.T) {
 
 func TestStreamRunsOnWhenItsSourceChanges(t *testing.T) {
 	a, b := pair()
-	defer Join(a, b).Close()
+	defer Join(a.end, b.end).Close()
 	a.sink.Packet(0, packet(5, 111, 65535, 1000), nil)
 	a.sink.Packet(0, packet(5, 111, 0, 1960), nil)
 	a.sink.Packet(0, packet(5, 111, 65534, 40), nil) // late
@@ -167,7 +170,7 @@ func TestStreamRunsOnWhenItsSourceChanges(t *testing.T) {
 
 func TestReportsBeforePacketsAreDropped(t *testing.T) {
 	a, b := pair()
-	defer Join(a, b).Close()
+	defer Join(a.end, b.end).Close()
 	a.sink.Report(0, 1, 1)
 	if len(b.reports) != 0 {
 		t.Error("a report about a stream that there is not")
@@ -176,7 +179,7 @@ func TestReportsBeforePacketsAreDropped(t *testing.T) {
 
 func TestKeyFrameRequestsAreSpaced(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	// The bridge asks all sources at its start: lines 1 and 2 of a, 2 of b.
 	if !slices.Equal(a.asked, []int{1, 2}) || !slices.Equal(b.asked, []int{2}) {
@@ -211,7 +214,7 @@ func TestKeyFrameRequestsAreSpaced(t *testing.T) {
 
 func TestRequestsGoToTheSourceOnly(t *testing.T) {
 	a, b := pair()
-	defer Join(a, b).Close()
+	defer Join(a.end, b.end).Close()
 	b.sink.BitrateWanted(0, 300000) // the screen is a's line 2
 	b.sink.BitrateWanted(1, 100000) // audio has no such thing
 	a.sink.BitrateWanted(2, 500000) // a gets nothing on line 2
@@ -223,7 +226,7 @@ func TestRequestsGoToTheSourceOnly(t *testing.T) {
 func TestNothingFlowsBeforeBothAreNegotiatedNorAfterClose(t *testing.T) {
 	a, b := pair()
 	b.session.Complete = false
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	a.sink.Packet(0, packet(5, 111, 1, 1), nil)
 	if b.last().line >= 0 {
 		t.Error("before")
@@ -248,10 +251,10 @@ func TestNothingFlowsBeforeBothAreNegotiatedNorAfterClose(t *testing.T) {
 
 func TestDigitsAreEventsBetweenTheSourcesPackets(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	a.sink.Packet(0, packet(5, 111, 100, 1000), nil)
-	if !j.Dtmf(a, '#', 60) || !j.Dtmf(a, '1', 0) || j.Dtmf(a, 'x', 0) {
+	if !j.Dtmf(a.end, '#', 60) || !j.Dtmf(a.end, '1', 0) || j.Dtmf(a.end, 'x', 0) {
 		t.Fatal("digits")
 	}
 	deadline := time.After(10 * time.Second)
@@ -297,14 +300,14 @@ func TestDigitsAreEventsBetweenTheSourcesPackets(t *testing.T) {
 // A number dialled at once is taken whole.
 func TestDigitsWait(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	for n := range 32 {
-		if !j.Dtmf(a, '1', 100) {
+		if !j.Dtmf(a.end, '1', 100) {
 			t.Fatalf("digit %d has no room", n)
 		}
 	}
-	for n := 0; j.Dtmf(a, '1', 100); n++ {
+	for n := 0; j.Dtmf(a.end, '1', 100); n++ {
 		if n > toneQueue {
 			t.Fatal("digits wait without bound")
 		}
@@ -314,12 +317,12 @@ func TestDigitsWait(t *testing.T) {
 func TestDigitsNeedNegotiatedEvents(t *testing.T) {
 	a, b := pair()
 	b.session.Lines[1].Codecs = b.session.Lines[1].Codecs[:1]
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
-	if j.Dtmf(a, '1', 0) {
+	if j.Dtmf(a.end, '1', 0) {
 		t.Error("b has no telephone events")
 	}
-	if !j.Dtmf(b, '1', 0) {
+	if !j.Dtmf(b.end, '1', 0) {
 		t.Error("a has")
 	}
 }
@@ -333,7 +336,7 @@ func FuzzPacket(f *testing.F) {
 			return
 		}
 		x, y := pair()
-		j := Join(x, y)
+		j := Join(x.end, y.end)
 		defer j.Close()
 		x.sink.Packet(0, &h, b[n:])
 		if got := y.last(); got.line >= 0 {

@@ -25,12 +25,14 @@ type tone struct {
 	timer  *time.Timer
 	left   int // steps, then repeats of the end
 	begun  uint32
-	length uint32 // of the present digit, in timestamp units
+	length uint32 // of the present digit's segment, in timestamp units
 }
 
 type digit struct {
-	event uint8
-	steps int
+	event   uint8
+	payload uint8
+	clock   uint32
+	steps   int
 }
 
 // eventOf gives a digit's event code (RFC 4733 section 3.2).
@@ -39,10 +41,10 @@ func eventOf(c byte) (uint8, bool) {
 	return uint8(i), i >= 0 //nolint:gosec // at most 15
 }
 
-// dtmf sends a digit to to's first audio line that has telephone events.
-func (w *way) dtmf(c byte, milliseconds uint32) bool {
+// dtmf sends a digit to the leg's first audio line that has telephone events.
+func (e *End) dtmf(c byte, milliseconds uint32) bool {
 	event, ok := eventOf(c)
-	session := w.to.Session()
+	session := e.leg.Session()
 	if !ok || session == nil || !session.Complete {
 		return false
 	}
@@ -59,7 +61,7 @@ func (w *way) dtmf(c byte, milliseconds uint32) bool {
 			milliseconds = toneDefault
 		}
 		steps := int(min(milliseconds, toneMost)) / int(toneStep/time.Millisecond)
-		return w.queue(i, payload, clock, digit{event, max(steps, 2)})
+		return e.queue(i, l.SSRC, digit{event, payload, clock, max(steps, 2)})
 	}
 	return false
 }
@@ -75,18 +77,11 @@ func eventFormat(l *sdp.SessionLine) (payload uint8, clock uint32, ok bool) {
 	return payload, clock, ok
 }
 
-func (w *way) queue(line int, payload uint8, clock uint32, d digit) bool {
-	w.mu.Lock()
-	if w.stopped {
-		w.mu.Unlock()
+func (e *End) queue(line int, ssrc uint32, d digit) bool {
+	s := e.stream(line, ssrc)
+	if s == nil {
 		return false
 	}
-	s := w.streams[line]
-	if s == nil {
-		s = &stream{}
-		w.streams[line] = s
-	}
-	w.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tone == nil {
@@ -98,13 +93,13 @@ func (w *way) queue(line int, payload uint8, clock uint32, d digit) bool {
 	}
 	t.digits = append(t.digits, d)
 	if t.timer == nil {
-		t.timer = time.AfterFunc(0, func() { w.play(s, line, payload, clock) })
+		t.timer = time.AfterFunc(0, func() { e.play(s, line) })
 	}
 	return true
 }
 
 // play sends the next packet of the present digit.
-func (w *way) play(s *stream, line int, payload uint8, clock uint32) {
+func (e *End) play(s *stream, line int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tone
@@ -112,22 +107,25 @@ func (w *way) play(s *stream, line int, payload uint8, clock uint32) {
 		return
 	}
 	d := t.digits[0]
-	step := clock / uint32(time.Second/toneStep)
+	step := d.clock / uint32(time.Second/toneStep)
 	first := t.left == 0
 	if first {
 		elapsed := uint64(0)
 		if !s.lastAt.IsZero() {
-			elapsed = uint64(time.Since(s.lastAt)) * uint64(clock) / uint64(time.Second)
+			elapsed = uint64(time.Since(s.lastAt)) * uint64(d.clock) / uint64(time.Second)
 		}
 		t.left, t.length = d.steps+toneRepeats, 0
 		t.begun = s.lastTimestamp + uint32(elapsed) //nolint:gosec // timestamps wrap
 	}
 	ended := t.left <= toneRepeats
 	if !ended || t.left == toneRepeats {
-		t.length = min(t.length+step, 0xffff)
+		if t.length+step > 0xffff { // RFC 4733 section 2.5.1.3: go on in another segment
+			t.begun, t.length = t.begun+t.length, 0
+		}
+		t.length += step
 	}
-	s.insert(payload, t.begun, first)
-	w.to.Send(line, &s.header, eventPayload(d.event, ended, uint16(t.length))) //nolint:gosec // bounded above
+	s.insert(d.payload, t.begun, first)
+	e.leg.Send(line, &s.header, eventPayload(d.event, ended, uint16(t.length))) //nolint:gosec // bounded above
 	wait := toneStep
 	if t.left--; t.left == 0 {
 		if t.digits = t.digits[1:]; len(t.digits) == 0 {

@@ -10,7 +10,9 @@ import (
 // stream is one outgoing stream. Its sequence numbers and timestamps run on when
 // the source changes, as a receiver's jitter buffer wants.
 type stream struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// feeder is the way whose packets it carries.
+	feeder  *way
 	started bool
 	source  uint32 // SSRC that the offsets are for
 	// sequence and offset are added to the source's numbers.
@@ -27,6 +29,16 @@ type stream struct {
 	header rtp.Header
 
 	tone *tone
+}
+
+// feed makes the stream carry a way's packets. Those of another's that are still
+// under way are dropped, and what comes next follows what was sent last.
+func (s *stream) feed(w *way) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feeder != w {
+		s.feeder, s.started = w, false
+	}
 }
 
 // place makes sure that the offsets fit the packet's source.

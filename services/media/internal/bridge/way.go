@@ -7,7 +7,6 @@ import (
 
 	"github.com/pion/rtp"
 
-	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 	"github.com/tandem-rtc/tandem/services/media/internal/sdp"
 )
 
@@ -17,14 +16,13 @@ const askEvery = 250 * time.Millisecond
 
 // way is one direction of a bridge: the sink of one leg.
 type way struct {
-	from, to leg.Leg
+	from, to *End
 	back     *way
 
 	table atomic.Pointer[table]
 
 	mu      sync.Mutex
-	streams map[int]*stream // by line of to
-	asks    map[int]*ask    // by line of from
+	asks    map[int]*ask // by line of from
 	stopped bool
 }
 
@@ -46,8 +44,8 @@ type lane struct {
 	video     bool
 }
 
-func newWay(from, to leg.Leg) *way {
-	w := &way{from: from, to: to, streams: map[int]*stream{}, asks: map[int]*ask{}}
+func newWay(from, to *End) *way {
+	w := &way{from: from, to: to, asks: map[int]*ask{}}
 	w.table.Store(&table{})
 	return w
 }
@@ -55,13 +53,11 @@ func newWay(from, to leg.Leg) *way {
 // route makes the table anew: lines meet by slot, codecs by key, extensions by
 // URI.
 func (w *way) route() {
-	from, to := w.from.Session(), w.to.Session()
+	from, to := w.from.leg.Session(), w.to.leg.Session()
 	if from == nil || to == nil || !from.Complete || !to.Complete {
 		w.table.Store(&table{})
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	t := &table{lines: make([]lane, len(from.Lines))}
 	for i := range from.Lines {
 		f := &from.Lines[i]
@@ -70,10 +66,10 @@ func (w *way) route() {
 			if f.Rejected || o.Rejected || f.Slot != o.Slot || !f.Direction.Receives() || !o.Direction.Sends() {
 				continue
 			}
-			if w.streams[j] == nil {
-				w.streams[j] = &stream{}
+			if s := w.to.stream(j, o.SSRC); s != nil {
+				s.feed(w)
+				t.lines[i] = makeLane(f, o, j, s)
 			}
-			t.lines[i] = makeLane(f, o, j, w.streams[j])
 		}
 	}
 	w.table.Store(t)
@@ -120,6 +116,9 @@ func (w *way) Packet(line int, h *rtp.Header, payload []byte) {
 	s := l.stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.feeder != w {
+		return
+	}
 	s.place(h, l.clock[h.PayloadType&0x7f], time.Now())
 	number := h.SequenceNumber + s.sequence
 	if s.lastAt.IsZero() {
@@ -144,7 +143,7 @@ func (w *way) Packet(line int, h *rtp.Header, payload []byte) {
 		}
 	}
 	s.sent(out, time.Now())
-	w.to.Send(l.to, out, payload)
+	w.to.leg.Send(l.to, out, payload)
 }
 
 // Report implements leg.Sink: the source's clock, in the timestamps of the
@@ -155,10 +154,10 @@ func (w *way) Report(line int, ntp uint64, timestamp uint32) {
 		return
 	}
 	l.stream.mu.Lock()
-	started, offset := l.stream.started, l.stream.offset
+	started, offset := l.stream.started && l.stream.feeder == w, l.stream.offset
 	l.stream.mu.Unlock()
 	if started {
-		w.to.SendReport(l.to, ntp, timestamp+offset)
+		w.to.leg.SendReport(l.to, ntp, timestamp+offset)
 	}
 }
 
@@ -169,7 +168,7 @@ func (w *way) KeyFrameWanted(line int) { w.back.wanted(line) }
 // BitrateWanted implements leg.Sink.
 func (w *way) BitrateWanted(line int, bps uint64) {
 	if source, ok := w.back.sourceOf(line); ok {
-		w.to.LimitBitrate(source, bps)
+		w.to.leg.LimitBitrate(source, bps)
 	}
 }
 

@@ -16,7 +16,7 @@ func sequences(f *fake) (list []uint16) {
 
 func TestNoSequenceNumberIsSentTwice(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	for _, tt := range []struct {
 		what     string
@@ -44,11 +44,10 @@ func TestNoSequenceNumberIsSentTwice(t *testing.T) {
 
 func TestLatePacketsDoNotTakeTheNumbersOfDigitsOrOfAnotherSource(t *testing.T) {
 	a, b := pair()
-	j := Join(a, b)
+	j := Join(a.end, b.end)
 	defer j.Close()
 	a.sink.Packet(0, packet(5, 111, 10, 1), []byte{1})
-	w := j.ab
-	s := w.streams[1]
+	s := b.end.stream(1, 0)
 	s.mu.Lock()
 	s.insert(101, 1, true)
 	s.mu.Unlock()

@@ -12,34 +12,42 @@ import (
 
 // Leg is one terminal's media session.
 //
-// The four methods of an exchange are called one at a time. All others may be
-// called from any goroutine and do not block. Errors of an exchange are those of
-// package sdp, or an engine's own; after an error the leg is as before, unless
-// ErrBroken is in the chain.
+// The methods of an exchange (down to Undo) are called one at a time. All others
+// may be called from any goroutine and do not block. Errors of an exchange are
+// those of package sdp, or an engine's own; after an error the leg is as before,
+// unless ErrBroken is in the chain.
 type Leg interface {
-	// TakeOffer keeps a terminal's offer. Before the answer is made it may be
-	// replaced by another.
-	TakeOffer(text string) error
+	// TakeOffer keeps a terminal's offer. Before the answer is made nothing else
+	// changes, and it may be replaced by another. On a negotiated leg it takes back
+	// an offer of ours that is out.
+	TakeOffer(text string) (Outcome, error)
 	// MakeAnswer answers the offer taken, within what the peer can do, and starts
-	// the transport.
-	MakeAnswer(peer sdp.Bounds) (string, error)
+	// the transport, restarts its ICE, or begins a new one, as the offer asks.
+	MakeAnswer(peer sdp.Bounds) (Outcome, error)
 	// MakeOffer offers what the peer can do; video is left out if the terminal
-	// has none.
-	MakeOffer(peer sdp.Bounds, video bool) (string, error)
+	// has none. On a negotiated leg nothing changes before the answer is taken.
+	MakeOffer(peer sdp.Bounds, video bool) (Outcome, error)
 	// TakeAnswer takes the terminal's answer to the offer made and starts the
 	// transport.
-	TakeAnswer(text string) error
+	TakeAnswer(text string) (Outcome, error)
+	// Withdraw takes back an offer made on a negotiated leg.
+	Withdraw()
+	// Undo takes back the last MakeAnswer on a negotiated leg, whose answer no
+	// terminal has seen: its offer can be answered again. Error: ErrState.
+	Undo() error
 
 	// Bounds is what the terminal can do, as far as known.
 	Bounds() sdp.Bounds
-	// Session is our side of the last exchange; nil before there is one.
-	// It is not to be changed.
+	// Session is our side of the last complete exchange, or of the first one under
+	// way; nil before there is one. It is not to be changed.
 	Session() *sdp.Session
 	// AddCandidate takes a candidate of the terminal. Candidates of another
 	// generation and broken ones are dropped.
 	AddCandidate(c *callv1.Candidate)
-	// Connected reports whether ICE and DTLS are up.
+	// Connected reports whether ICE and DTLS of the newest transport are up.
 	Connected() bool
+	// Transport numbers the newest transport, from 1; 0 before there is one.
+	Transport() uint32
 
 	// SetSink says where packets of the terminal go; nil drops them.
 	SetSink(s Sink)
@@ -64,6 +72,20 @@ type Leg interface {
 	Close()
 }
 
+// Outcome is what half an exchange has come to.
+type Outcome struct {
+	// SDP is the description made.
+	SDP string
+	// Unchanged: the terminal would be told nothing new, so no offer was made.
+	Unchanged bool
+	// NewTransport: there is a transport that is not connected yet, and tells once
+	// it is.
+	NewTransport bool
+	// Changed: the terminal of a negotiated leg may want something else of the
+	// other one than before.
+	Changed bool
+}
+
 // Sink takes what a leg's terminal sends. Calls for one line come one at a time;
 // they must not block. Packet memory belongs to the leg.
 type Sink interface {
@@ -77,14 +99,16 @@ type Sink interface {
 	BitrateWanted(line int, bps uint64)
 }
 
-// Events is told about a leg's transport. Calls come from goroutines of the
+// Events is told about a leg's newest transport, with its number. Calls come from goroutines of the
 // leg, must not block and must not call Close.
 type Events interface {
-	// Connected: ICE and DTLS are up. At most once.
-	Connected()
-	// Failed: the transport is down for good. left says that the terminal closed
-	// it (DTLS close_notify), as one does that hangs up. At most once.
-	Failed(reason string, left bool)
+	// Connected: ICE and DTLS are up. Once for each transport, and again if the
+	// terminal's ICE restart has brought one back that had failed.
+	Connected(transport uint32)
+	// Failed: the transport is down, for good unless the terminal offers anew. left
+	// says that the terminal closed it (DTLS close_notify), as one does that hangs
+	// up.
+	Failed(transport uint32, reason string, left bool)
 }
 
 // Stats counts a leg's traffic.

@@ -8,7 +8,7 @@ import (
 	"path"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/transport/v4"
+	pion "github.com/pion/transport/v4"
 )
 
 // socketBuffer is asked for in each direction; the kernel may give less.
@@ -16,7 +16,7 @@ const socketBuffer = 4 << 20
 
 // bind opens one socket for each local address, all on one port: a socket bound
 // to a single address answers from the address it was asked at.
-func (e *Engine) bind(network transport.Net) error {
+func (e *Engine) bind(network pion.Net) error {
 	host, err := netip.ParseAddrPort(e.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("pionleg: listen address %q: %w", e.cfg.Listen, err)

@@ -1,13 +1,15 @@
-// Package pionleg is the first engine: a leg is a pion PeerConnection.
+// Package pionleg is the engine: a leg is pion's ICE, DTLS and SRTP, put together
+// for what a bridge needs.
 //
-// The PeerConnection never sees a terminal's description. Package sdp decides
-// what the exchange says; the PeerConnection is told the outcome in a private
-// dialect (inner.go) that holds only what it needs to run the transport: lines,
-// payload types, declared sources, ICE and DTLS parameters. So its own codec
-// matching, and its quirks, decide nothing.
+// Package sdp decides what descriptions say; what was negotiated becomes a plan of
+// numbers for each line, which packets are sent and received by. So an exchange
+// in a running call replaces plans and leaves the transport alone, unless the
+// terminal asks for more: an ICE restart keeps the DTLS association, another
+// certificate begins a new transport, beside the old one until it is up.
 //
 // All legs of an engine share one UDP port, one certificate and one set of
-// settings. No goroutine of a leg outlives its Close.
+// settings. A packet is decrypted, accounted for, handed to the bridge and sent on
+// by the goroutine that has read it. No goroutine of a leg outlives its Close.
 //
 // It must never know of calls, revisions, commands or the bus.
 package pionleg

@@ -1,14 +1,13 @@
 package pionleg
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
+	pion "github.com/pion/transport/v4"
 	"github.com/pion/transport/v4/stdnet"
-	"github.com/pion/webrtc/v4"
 
 	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 )
@@ -16,10 +15,10 @@ import (
 // Engine makes legs that share one UDP port.
 type Engine struct {
 	cfg       Config
+	network   pion.Net
 	mux       ice.UDPMux
 	listen    netip.AddrPort
 	advertise []netip.AddrPort
-	settings  webrtc.SettingEngine
 	identity  *identity
 	guard     *guard
 	logs      logging.LoggerFactory
@@ -36,32 +35,10 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pionleg: %w", err)
 	}
+	e.network = network
 	if err := e.bind(network); err != nil {
 		return nil, err
 	}
-	s := &e.settings
-	s.LoggerFactory = e.logs
-	s.SetNet(network)
-	s.SetICEUDPMux(e.mux)
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetIncludeLoopbackCandidate(true)
-	s.SetICETimeouts(cfg.Disconnected, cfg.Failed, cfg.KeepAlive)
-	// We have one address that works or does not: nothing better is worth waiting
-	// for. The default holds a terminal that does not trickle for a second.
-	s.SetHostAcceptanceMinWait(0)
-	s.SetSrflxAcceptanceMinWait(0)
-	s.SetPrflxAcceptanceMinWait(0)
-	s.SetRelayAcceptanceMinWait(0)
-	s.SetDTLSRetransmissionInterval(cfg.Retransmission)
-	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
-		return context.WithTimeout(context.Background(), cfg.Handshake)
-	})
-	s.DisableMediaEngineCopy(true) // each leg has its own
-	s.SetFireOnTrackBeforeFirstRTP(true)
-	s.SetHandleUndeclaredSSRCWithoutAnswer(true)
-	// A packet sent again in its own stream comes late.
-	s.SetSRTPReplayProtectionWindow(1024)
 	return e, nil
 }
 

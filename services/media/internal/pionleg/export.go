@@ -7,19 +7,21 @@ import (
 	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 )
 
-// Export implements leg.Leg. A PeerConnection gives no SRTP keys, so Keys is nil.
+// Export implements leg.Leg.
 func (p *peer) Export() *leg.State {
 	snap := p.snap.Load()
-	s := &leg.State{
-		Session: snap.session, Offer: snap.offer, LocalUfrag: snap.local.Ufrag, LocalPwd: snap.local.Pwd,
-		Fingerprint: snap.local.Fingerprint, Connected: p.connected.Load(), At: time.Now(),
-		RemoteAddress: p.remoteAddress(),
-	}
-	m := p.media.Load()
-	if m == nil {
+	s := &leg.State{Session: snap.session, Offer: snap.offer, Connected: p.Connected(), At: time.Now()}
+	t := p.now.Load()
+	if t == nil {
 		return s
 	}
-	for _, l := range m.lines {
+	local := t.local.Load()
+	s.LocalUfrag, s.LocalPwd, s.Fingerprint = local.Ufrag, local.Pwd, local.Fingerprint
+	s.RemoteAddress = t.remoteAddress()
+	if k := t.keys.Load(); k != nil {
+		s.Keys = &k.Keys
+	}
+	for _, l := range t.media.Load().lines {
 		pl := l.plan.Load()
 		l.mu.Lock()
 		if pl.ssrc != 0 {
@@ -37,18 +39,14 @@ func (p *peer) Export() *leg.State {
 }
 
 // remoteAddress is the far end of the pair that ICE chose.
-func (p *peer) remoteAddress() netip.AddrPort {
-	pc := p.connection()
-	if pc == nil || !p.connected.Load() {
-		return netip.AddrPort{}
-	}
-	pair, err := pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+func (t *transport) remoteAddress() netip.AddrPort {
+	pair, err := t.agent.GetSelectedCandidatePair()
 	if err != nil || pair == nil || pair.Remote == nil {
 		return netip.AddrPort{}
 	}
-	a, err := netip.ParseAddr(pair.Remote.Address)
+	a, err := netip.ParseAddr(pair.Remote.Address())
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(a, pair.Remote.Port)
+	return netip.AddrPortFrom(a, uint16(pair.Remote.Port())) //nolint:gosec // a port
 }

@@ -76,7 +76,7 @@ func TestChecksAreLimited(t *testing.T) {
 func TestChecksForAnOfferedLegTakeNoMemory(t *testing.T) {
 	e := open(t, Config{})
 	l, _ := newLeg(t, e)
-	offer, err := l.MakeOffer(boundsOf(t, browser(t, "chromium-offer.sdp")), true)
+	offer, err := described(l.MakeOffer(boundsOf(t, browser(t, "chromium-offer.sdp")), true))
 	if err != nil {
 		t.Fatal(err)
 	}

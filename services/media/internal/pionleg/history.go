@@ -76,7 +76,7 @@ func (l *line) resend(sequence uint16) bool {
 	pl := l.plan.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.history == nil || l.out == nil {
+	if l.history == nil {
 		return false
 	}
 	s := l.history.find(sequence, time.Now())
@@ -85,7 +85,7 @@ func (l *line) resend(sequence uint16) bool {
 	}
 	rtx := pl.rtxOf[s.header.PayloadType&0x7f]
 	if rtx == 0 || pl.rtxSSRC == 0 {
-		return l.out.write(&s.header, s.payload)
+		return l.send(&s.header, s.payload)
 	}
 	h := s.header.Clone()
 	h.PayloadType, h.SSRC, h.SequenceNumber = rtx, pl.rtxSSRC, l.history.sequence
@@ -97,5 +97,5 @@ func (l *line) resend(sequence uint16) bool {
 	payload := make([]byte, 2+len(s.payload))
 	binary.BigEndian.PutUint16(payload, sequence)
 	copy(payload[2:], s.payload)
-	return l.out.write(&h, payload)
+	return l.send(&h, payload)
 }

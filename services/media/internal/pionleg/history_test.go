@@ -5,17 +5,13 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
 )
 
 func TestLossIsRepairedInTheRetransmissionStream(t *testing.T) {
 	var got []rtp.Packet
-	out := &outTrack{}
-	var w webrtc.TrackLocalWriter = writer(func(h *rtp.Header, payload []byte) {
+	l := &line{history: &history{}, t: writer(func(h *rtp.Header, payload []byte) {
 		got = append(got, rtp.Packet{Header: h.Clone(), Payload: append([]byte(nil), payload...)})
-	})
-	out.writer.Store(&w)
-	l := &line{out: out, history: &history{}}
+	})}
 	p := &plan{ssrc: 5, rtxSSRC: 6, absID: 2, nack: true}
 	p.rtxOf[96] = 97
 	l.plan.Store(p)
@@ -75,5 +71,4 @@ func TestRetransmissionsAreNoMoreThanWhatWasSent(t *testing.T) {
 
 type writer func(h *rtp.Header, payload []byte)
 
-func (w writer) WriteRTP(h *rtp.Header, payload []byte) (int, error) { w(h, payload); return 1, nil }
-func (w writer) Write([]byte) (int, error)                           { return 0, nil }
+func (w writer) sendRTP(_ []byte, h *rtp.Header, payload []byte) bool { w(h, payload); return true }

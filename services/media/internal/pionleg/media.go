@@ -6,27 +6,22 @@ import (
 	"sync/atomic"
 
 	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
 
 	"github.com/tandem-rtc/tandem/services/media/internal/sdp"
 )
 
-// media is the packet side of a session.
-type media struct {
-	lines []*line
-	// inner are the lines that the PeerConnection knows.
-	inner []int
-}
+// media is the packet side of a session. It is replaced, never changed; lines that
+// go on stay.
+type media struct{ lines []*line }
 
-// line is one session line's packets.
+// line is one session line's packets on one transport.
 type line struct {
 	index int
 	kind  string
-	out   *outTrack
-	// sender is set on lines that may send.
-	sender *webrtc.RTPSender
+	mid   string
+	t     sealer
 	// in is the terminal's stream that is being read.
-	in atomic.Pointer[webrtc.TrackRemote]
+	in atomic.Pointer[source]
 	// plan is what was negotiated; replaced as a whole.
 	plan atomic.Pointer[plan]
 	// inSeen is its last roll-over counter and sequence number, inTime its last
@@ -43,6 +38,13 @@ type line struct {
 	packets uint32
 	octets  uint32
 	fir     uint8
+	buf     []byte
+}
+
+// sealer sends a packet to the terminal; a transport is one. The buffer may be
+// used for it.
+type sealer interface {
+	sendRTP(buf []byte, h *rtp.Header, payload []byte) bool
 }
 
 // plan is what sending and receiving on a line need of the session.
@@ -51,29 +53,45 @@ type plan struct {
 	ssrc, rtxSSRC uint32
 	mid           string
 	midID, absID  uint8
+	twccID        uint8
 	rtxOf         [128]uint8 // payload type → its retransmission format
 	rtxFor        [128]uint8 // retransmission format → payload type
 	known         [128]bool
+	clock         [128]uint32
 	pli, fir      bool
 	streams       []sdp.Stream // that the terminal declares
 	nack          bool
 	cname         string
 }
 
-func newMedia(s *sdp.Session) *media {
-	m := &media{inner: innerLines(s)}
+// apply takes over what a session says.
+func (t *transport) apply(s *sdp.Session) {
+	var old []*line
+	if m := t.media.Load(); m != nil {
+		old = m.lines
+	}
+	m := &media{lines: make([]*line, 0, len(s.Lines))}
 	for i := range s.Lines {
-		m.lines = append(m.lines, &line{index: i, kind: s.Lines[i].Kind})
+		l := &s.Lines[i]
+		var next *line
+		if i < len(old) && old[i].mid == l.MID && old[i].kind == l.Kind {
+			next = old[i]
+		} else {
+			next = &line{index: i, kind: l.Kind, mid: l.MID, t: t}
+		}
+		p := planOf(s, i)
+		next.mu.Lock()
+		if before := next.plan.Load(); before != nil && before.ssrc != p.ssrc {
+			next.history, next.heard, next.packets, next.octets, next.roll = nil, false, 0, 0, 0
+		}
+		if p.nack && p.direction.Sends() && next.history == nil {
+			next.history = &history{}
+		}
+		next.plan.Store(p)
+		next.mu.Unlock()
+		m.lines = append(m.lines, next)
 	}
-	m.update(s)
-	return m
-}
-
-// update takes over what the session says now.
-func (m *media) update(s *sdp.Session) {
-	for i, l := range m.lines {
-		l.plan.Store(planOf(s, i))
-	}
+	t.media.Store(m)
 }
 
 func planOf(s *sdp.Session, i int) *plan {
@@ -89,13 +107,16 @@ func planOf(s *sdp.Session, i int) *plan {
 		p.midID = 0
 	}
 	for _, c := range l.Codecs {
-		p.known[c.PayloadType] = true
+		p.known[c.PayloadType], p.clock[c.PayloadType] = true, c.ClockRate
 		if c.RTX != 0 {
 			p.rtxOf[c.PayloadType], p.rtxFor[c.RTX] = c.RTX, c.PayloadType
 		}
 		p.pli = p.pli || c.Has(sdp.FeedbackPLI)
 		p.fir = p.fir || c.Has(sdp.FeedbackFIR)
 		p.nack = p.nack || c.Has(sdp.FeedbackNack)
+		if c.Has(sdp.FeedbackTransportCC) {
+			p.twccID = l.ExtensionID(sdp.ExtensionTransportCC)
+		}
 	}
 	return p
 }
@@ -105,82 +126,36 @@ func (p *plan) declares(ssrc uint32) bool {
 	return slices.ContainsFunc(p.streams, func(s sdp.Stream) bool { return s.SSRC == ssrc || s.RTX == ssrc })
 }
 
-// attach adds the line's transceiver.
-func (l *line) attach(pc *webrtc.PeerConnection, index int) error {
-	p := l.plan.Load()
-	kind := webrtc.NewRTPCodecType(l.kind)
-	if !p.direction.Sends() {
-		t, err := pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-		if err != nil {
-			return err
+// owner finds the line of a packet: by the terminal's declaration, the mid
+// extension or the payload type (RFC 8843 section 9.2).
+func (m *media) owner(h *rtp.Header) *line {
+	for _, l := range m.lines {
+		if l.plan.Load().declares(h.SSRC) {
+			return l
 		}
-		return t.SetMid(innerMID(index))
 	}
-	l.out = &outTrack{kind: kind, id: l.kind + innerMID(index)}
-	direction := webrtc.RTPTransceiverDirectionSendrecv
-	if p.direction == sdp.SendOnly {
-		direction = webrtc.RTPTransceiverDirectionSendonly
+	var found *line
+	for _, l := range m.lines {
+		p := l.plan.Load()
+		if !p.known[h.PayloadType&0x7f] && p.rtxFor[h.PayloadType&0x7f] == 0 {
+			continue
+		}
+		if p.midID != 0 && string(h.GetExtension(p.midID)) == p.mid {
+			return l
+		}
+		if found == nil {
+			found = l
+		}
 	}
-	t, err := pc.AddTransceiverFromTrack(l.out, webrtc.RTPTransceiverInit{
-		Direction: direction,
-		SendEncodings: []webrtc.RTPEncodingParameters{{
-			RTPCodingParameters: webrtc.RTPCodingParameters{SSRC: webrtc.SSRC(p.ssrc)},
-		}},
-	})
-	if err != nil {
-		return err
-	}
-	l.sender = t.Sender()
-	if p.nack {
-		l.history = &history{}
-	}
-	return t.SetMid(innerMID(index))
+	return found
 }
 
-// outTrack is what the PeerConnection sends; it only keeps where to write.
-type outTrack struct {
-	kind   webrtc.RTPCodecType
-	id     string
-	writer atomic.Pointer[webrtc.TrackLocalWriter]
-}
-
-// Bind implements webrtc.TrackLocal.
-func (t *outTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
-	w := c.WriteStream()
-	t.writer.Store(&w)
-	codecs := c.CodecParameters()
-	if len(codecs) == 0 {
-		return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
+// sends gives the line that we send a source on.
+func (m *media) sends(ssrc uint32) *line {
+	for _, l := range m.lines {
+		if p := l.plan.Load(); p.ssrc == ssrc && ssrc != 0 {
+			return l
+		}
 	}
-	return codecs[0], nil
-}
-
-// Unbind implements webrtc.TrackLocal.
-func (t *outTrack) Unbind(webrtc.TrackLocalContext) error {
-	t.writer.Store(nil)
 	return nil
 }
-
-// ID implements webrtc.TrackLocal.
-func (t *outTrack) ID() string { return t.id }
-
-// RID implements webrtc.TrackLocal.
-func (t *outTrack) RID() string { return "" }
-
-// StreamID implements webrtc.TrackLocal.
-func (t *outTrack) StreamID() string { return "t" }
-
-// Kind implements webrtc.TrackLocal.
-func (t *outTrack) Kind() webrtc.RTPCodecType { return t.kind }
-
-// write sends one packet; it fails silently before the transport is up.
-func (t *outTrack) write(h *rtp.Header, payload []byte) bool {
-	w := t.writer.Load()
-	if w == nil {
-		return false
-	}
-	n, err := (*w).WriteRTP(h, payload)
-	return err == nil && n > 0
-}
-
-var _ webrtc.TrackLocal = (*outTrack)(nil)

@@ -100,10 +100,10 @@ func TestTerminalIsFollowedToItsNewAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, ev := newLeg(t, e)
-	if err := l.TakeOffer(regexp.MustCompile(`a=candidate:.*\r\n`).ReplaceAllString(offer, "")); err != nil {
+	if _, err := l.TakeOffer(regexp.MustCompile(`a=candidate:.*\r\n`).ReplaceAllString(offer, "")); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := l.MakeAnswer(l.Bounds())
+	answer, err := described(l.MakeAnswer(l.Bounds()))
 	if err != nil {
 		t.Fatal(err)
 	}

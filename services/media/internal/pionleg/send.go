@@ -15,23 +15,30 @@ type counters struct {
 	packetsIn, bytesIn, packetsOut, bytesOut, retransmitted, keyFrames atomic.Uint64
 }
 
-// line gives a line that packets can flow on.
-func (p *peer) line(i int) *line {
-	m := p.media.Load()
-	if m == nil || i < 0 || i >= len(m.lines) || !p.connected.Load() {
-		return nil
+// line gives a line that packets can flow on, and its transport: the newest that
+// is up.
+func (p *peer) line(i int) (*transport, *line) {
+	t := p.now.Load()
+	if t == nil || !t.ready() {
+		if t = p.old.Load(); t == nil || !t.ready() {
+			return nil, nil
+		}
 	}
-	return m.lines[i]
+	m := t.media.Load()
+	if i < 0 || i >= len(m.lines) {
+		return nil, nil
+	}
+	return t, m.lines[i]
 }
 
 // Send implements leg.Leg.
 func (p *peer) Send(i int, h *rtp.Header, payload []byte) {
-	l := p.line(i)
-	if l == nil || l.out == nil {
+	_, l := p.line(i)
+	if l == nil {
 		return
 	}
 	pl := l.plan.Load()
-	if !pl.direction.Sends() || !pl.known[h.PayloadType&0x7f] {
+	if !pl.direction.Sends() || pl.ssrc == 0 || !pl.known[h.PayloadType&0x7f] {
 		return
 	}
 	l.mu.Lock()
@@ -45,7 +52,7 @@ func (p *peer) Send(i int, h *rtp.Header, payload []byte) {
 		l.absTime = absSendTime(now)
 		_ = h.SetExtension(pl.absID, l.absTime[:])
 	}
-	if !l.out.write(h, payload) {
+	if !l.send(h, payload) {
 		return
 	}
 	l.note(h, len(payload))
@@ -54,6 +61,31 @@ func (p *peer) Send(i int, h *rtp.Header, payload []byte) {
 	}
 	p.counts.packetsOut.Add(1)
 	p.counts.bytesOut.Add(uint64(len(payload)))
+}
+
+// send sends one packet; the caller holds mu.
+func (l *line) send(h *rtp.Header, payload []byte) bool {
+	if l.buf == nil {
+		l.buf = make([]byte, lineBuffer)
+	}
+	return l.t.sendRTP(l.buf, h, payload)
+}
+
+// lineBuffer holds a packet of the usual greatest size.
+const lineBuffer = 1500 + tagRoom
+
+// sendRTP implements sealer.
+func (t *transport) sendRTP(buf []byte, h *rtp.Header, payload []byte) bool {
+	k := t.keys.Load()
+	if k == nil {
+		return false
+	}
+	packet, err := k.sealRTP(buf, h, payload)
+	if err != nil {
+		return false
+	}
+	_, err = t.conn.Write(packet)
+	return err == nil
 }
 
 // note keeps what reports and an export tell.
@@ -78,18 +110,18 @@ func absSendTime(t time.Time) [3]byte {
 
 // SendReport implements leg.Leg.
 func (p *peer) SendReport(i int, ntp uint64, timestamp uint32) {
-	l := p.line(i)
-	if l == nil || l.out == nil {
+	t, l := p.line(i)
+	if l == nil {
 		return
 	}
 	pl := l.plan.Load()
 	l.mu.Lock()
 	packets, octets := l.packets, l.octets
 	l.mu.Unlock()
-	if packets == 0 {
+	if packets == 0 || pl.ssrc == 0 {
 		return
 	}
-	p.writeRTCP(
+	t.sendRTCP(
 		&rtcp.SenderReport{SSRC: pl.ssrc, NTPTime: ntp, RTPTime: timestamp, PacketCount: packets, OctetCount: octets},
 		&rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
 			Source: pl.ssrc, Items: []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: pl.cname}},
@@ -100,48 +132,38 @@ func (p *peer) SendReport(i int, ntp uint64, timestamp uint32) {
 // RequestKeyFrame implements leg.Leg: by PLI (RFC 4585 section 6.3.1), or FIR
 // (RFC 5104 section 4.3.1) for a terminal that has only that.
 func (p *peer) RequestKeyFrame(i int) {
-	l := p.line(i)
+	t, l := p.line(i)
 	if l == nil {
 		return
 	}
-	t := l.in.Load()
+	s := l.in.Load()
 	pl := l.plan.Load()
 	switch {
-	case t == nil:
+	case s == nil:
 	case pl.pli:
-		p.writeRTCP(&rtcp.PictureLossIndication{SenderSSRC: pl.ssrc, MediaSSRC: uint32(t.SSRC())})
+		t.sendRTCP(&rtcp.PictureLossIndication{SenderSSRC: pl.ssrc, MediaSSRC: s.ssrc})
 	case pl.fir:
 		l.mu.Lock()
 		l.fir++
 		n := l.fir
 		l.mu.Unlock()
-		p.writeRTCP(&rtcp.FullIntraRequest{
-			SenderSSRC: pl.ssrc, MediaSSRC: uint32(t.SSRC()),
-			FIR: []rtcp.FIREntry{{SSRC: uint32(t.SSRC()), SequenceNumber: n}},
+		t.sendRTCP(&rtcp.FullIntraRequest{
+			SenderSSRC: pl.ssrc, MediaSSRC: s.ssrc,
+			FIR: []rtcp.FIREntry{{SSRC: s.ssrc, SequenceNumber: n}},
 		})
 	}
 }
 
 // LimitBitrate implements leg.Leg, by REMB.
 func (p *peer) LimitBitrate(i int, bps uint64) {
-	l := p.line(i)
+	t, l := p.line(i)
 	if l == nil {
 		return
 	}
-	if t := l.in.Load(); t != nil {
-		p.writeRTCP(&rtcp.ReceiverEstimatedMaximumBitrate{
-			SenderSSRC: l.plan.Load().ssrc, Bitrate: float32(bps), SSRCs: []uint32{uint32(t.SSRC())},
+	if s := l.in.Load(); s != nil {
+		t.sendRTCP(&rtcp.ReceiverEstimatedMaximumBitrate{
+			SenderSSRC: l.plan.Load().ssrc, Bitrate: float32(bps), SSRCs: []uint32{s.ssrc},
 		})
-	}
-}
-
-func (p *peer) writeRTCP(packets ...rtcp.Packet) {
-	pc := p.connection()
-	if pc == nil {
-		return
-	}
-	if err := pc.WriteRTCP(packets); err != nil {
-		p.log.Debug("RTCP not sent", "error", err)
 	}
 }
 

@@ -26,10 +26,10 @@ func TestSourceThatIsNotTheDeclaredOneIsHeard(t *testing.T) {
 	l, ev := newLeg(t, e)
 	in := newSink()
 	l.SetSink(in)
-	if err := l.TakeOffer(offer); err != nil {
+	if _, err := l.TakeOffer(offer); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := l.MakeAnswer(l.Bounds())
+	answer, err := described(l.MakeAnswer(l.Bounds()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,48 +3,94 @@ package sdp
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Answer makes the answer to a terminal's offer within what the other terminal
 // can do: only codecs of both, in the other terminal's order of preference,
 // directions that both allow. What cannot be is refused with port 0 and keeps
-// its slot. prior is the leg's last session, or nil. Error: ErrNotAcceptable.
+// its slot. What the other terminal does not have, and could be offered, is
+// answered inactive, so that the terminal keeps the line and can be offered it
+// later. prior is the leg's running session, which the offer was aligned with, or
+// nil. Error: ErrNotAcceptable.
 func Answer(offer *Description, peer Bounds, prior *Session, originID uint64) (*Session, error) {
 	s := &Session{
 		OriginID: originID, OriginVersion: 1, Complete: true, Setup: Active,
 		Grouped: offer.Grouped, Remote: offer.Transport,
 	}
-	if prior != nil {
-		s.OriginID, s.OriginVersion = prior.OriginID, prior.OriginVersion+1
-	}
 	if offer.Transport.Setup == Active { // RFC 5763 section 5: then we must be passive
 		s.Setup = Passive
 	}
+	if prior != nil {
+		s.OriginID, s.OriginVersion, s.used = prior.OriginID, prior.OriginVersion+1, prior.used
+		if offer.Continues(prior) {
+			s.Setup = prior.Setup
+		}
+	}
 	groups := groupsOf(peer)
+	usable := false
 	for i := range offer.Lines {
 		o := &offer.Lines[i]
-		l := SessionLine{
-			Kind: o.Kind, Proto: o.Proto, Formats: o.Formats, MID: o.MID, Slot: o.Slot,
-			Direction: Inactive, Rejected: true,
+		l, live := answerLine(o, prior.before(i, o), prior.asked(o.Slot), peer, prior != nil)
+		if b := peer.of(l.Slot); b != nil {
+			l.Group = groups[b.StreamID]
 		}
-		if b := peer.of(o.Slot); o.Usable && b != nil {
-			l.Codecs = commonCodecs(o.Codecs, b.Codecs)
-			if l.Rejected = !hasPrimary(l.Codecs); !l.Rejected {
-				l.Direction = o.Direction.Reverse().And(b.Direction)
-				l.Extensions = commonExtensions(o.Extensions, b.Extensions)
-				l.Streams, l.PeerStreamID = o.Streams, o.StreamID
-				l.Group = groups[b.StreamID]
-			} else {
-				l.Codecs = nil
-			}
-		}
+		usable = usable || live || prior != nil && !l.Rejected
 		s.Lines = append(s.Lines, l)
 	}
-	if !s.usable() {
+	if !usable {
 		return nil, fmt.Errorf("%w: the two terminals have none in common", ErrNotAcceptable)
 	}
+	s.remember()
+	s.used.learn(offer)
 	return s, nil
+}
+
+// answerLine decides about one line, which may have been there before, in a slot
+// with an Ask so far; live tells that the terminals have a codec in common.
+func answerLine(o *Line, before *SessionLine, ask uint32, peer Bounds, running bool) (l SessionLine, live bool) {
+	l = SessionLine{
+		Kind: o.Kind, Proto: o.Proto, Formats: o.Formats, MID: o.MID, Slot: o.Slot,
+		Direction: Inactive, Rejected: true, Ask: ask,
+	}
+	if before != nil {
+		l.Asked, l.Refused = before.Asked, before.Refused
+		if l.Slot.Kind == "" {
+			l.Slot = before.Slot
+		}
+	}
+	b := peer.of(l.Slot)
+	if !o.Usable {
+		if b != nil && before != nil && !before.Rejected {
+			l.Refused = b.Ask // taken out by the terminal itself
+		}
+		return l, false
+	}
+	l.Refused = 0
+	if before != nil && !before.Rejected {
+		l.SSRC, l.RTX, l.Wish = before.SSRC, before.RTX, before.Wish
+	}
+	l.asks(o.Direction)
+	l.Streams, l.PeerStreamID = o.Streams, o.StreamID
+	if b != nil {
+		l.Codecs = commonCodecs(o.Codecs, b.Codecs)
+		live = hasPrimary(l.Codecs)
+	}
+	switch {
+	case live:
+		l.Rejected = false
+		l.Direction = o.Direction.Reverse().And(b.Direction)
+		l.Extensions = commonExtensions(o.Extensions, b.Extensions)
+	case peer.could(l.Slot, running):
+		l.Rejected = false
+		l.Codecs = commonCodecs(o.Codecs, o.Codecs)
+		l.Extensions = commonExtensions(o.Extensions, nil)
+	default:
+		return SessionLine{
+			Kind: l.Kind, Proto: l.Proto, Formats: l.Formats, MID: l.MID, Slot: l.Slot,
+			Direction: Inactive, Rejected: true, Ask: l.Ask,
+		}, false
+	}
+	return l, live
 }
 
 // commonCodecs keeps the offer's numbers and the other terminal's order. What we
@@ -69,68 +115,6 @@ func commonExtensions(offered []Extension, peer []string) []Extension {
 		if IsHop(e.URI) || slices.Contains(peer, e.URI) {
 			list = append(list, e)
 		}
-	}
-	return list
-}
-
-// Accept takes a terminal's answer to our offer and gives the completed session.
-// Errors: ErrMismatch, ErrNotAcceptable.
-func (s *Session) Accept(answer *Description) (*Session, error) {
-	if len(answer.Lines) != len(s.Lines) {
-		return nil, fmt.Errorf("%w: %d media lines for %d", ErrMismatch, len(answer.Lines), len(s.Lines))
-	}
-	n := s.Clone()
-	n.Complete, n.Remote, n.Setup = true, answer.Transport, Active
-	if answer.Transport.Setup == Active {
-		// We offered active, so this is wrong, but such a peer then waits for nobody.
-		n.Setup = Passive
-	}
-	for i := range n.Lines {
-		l, a := &n.Lines[i], &answer.Lines[i]
-		if a.Kind != l.Kind {
-			return nil, fmt.Errorf("%w: line %d is of another kind", ErrMismatch, i)
-		}
-		if a.MID != "" && a.MID != l.MID {
-			return nil, fmt.Errorf("%w: line %d has another mid", ErrMismatch, i)
-		}
-		codecs := acceptedCodecs(l.Codecs, a.Codecs)
-		if l.Rejected || !a.Usable || !hasPrimary(codecs) {
-			l.Rejected, l.Direction, l.Codecs, l.Extensions = true, Inactive, nil, nil
-			continue
-		}
-		l.Codecs = codecs
-		l.Direction = l.Direction.And(a.Direction.Reverse())
-		l.Extensions = slices.DeleteFunc(slices.Clone(l.Extensions), func(e Extension) bool { return !slices.Contains(a.Extensions, e) })
-		l.Streams, l.PeerStreamID = a.Streams, a.StreamID
-	}
-	if !n.usable() {
-		return nil, fmt.Errorf("%w: the answer refuses every line", ErrNotAcceptable)
-	}
-	return n, nil
-}
-
-// acceptedCodecs keeps the answer's order. A format counts under the number we
-// offered it with.
-func acceptedCodecs(offered, answered []Codec) []Codec {
-	var list []Codec
-	for _, a := range answered {
-		i := slices.IndexFunc(offered, func(o Codec) bool {
-			return o.PayloadType == a.PayloadType && strings.EqualFold(o.Name, a.Name) && o.ClockRate == a.ClockRate
-		})
-		if i < 0 {
-			continue
-		}
-		c := offered[i]
-		c.PeerFmtp = a.Fmtp
-		if a.Fmtp == "" && c.Key != a.Key {
-			// The answer leaves out what identifies the format: it means ours.
-			c.PeerFmtp = c.Fmtp
-		}
-		c.Feedback = slices.DeleteFunc(slices.Clone(c.Feedback), func(f string) bool { return !a.Has(f) })
-		if a.RTX != c.RTX {
-			c.RTX = 0
-		}
-		list = append(list, c)
 	}
 	return list
 }

@@ -115,6 +115,8 @@ type Transport struct {
 	Candidates []string
 	// ICELite: the terminal only answers checks.
 	ICELite bool
+	// Origin is the session id of the o= line.
+	Origin uint64
 }
 
 // Line is one media line as a terminal described it.
@@ -140,6 +142,7 @@ type Line struct {
 	bundled   bool
 	transport Transport
 	rtcpMux   bool
+	ids       []Extension // all of them, known or not
 }
 
 // Description is what a terminal said.
@@ -149,6 +152,8 @@ type Description struct {
 	Transport Transport
 	// Grouped: the description has a BUNDLE group.
 	Grouped bool
+
+	perKind int
 }
 
 // Usable reports whether any line can carry media.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Offer makes our offer to a terminal out of what another terminal can do:
@@ -16,50 +15,104 @@ import (
 // Error: ErrNotAcceptable.
 func Offer(from Bounds, video bool, prior *Session, originID uint64) (*Session, error) {
 	s := &Session{OriginID: originID, OriginVersion: 1, Offered: true, Setup: Active, Grouped: true}
-	pts := allocator{}
 	if prior != nil {
 		s = prior.Clone()
-		s.OriginVersion, s.Offered, s.Complete, s.Grouped = prior.OriginVersion+1, true, false, true
-		pts.reserve(prior)
+		s.OriginVersion, s.Offered, s.Complete = prior.OriginVersion+1, true, false
 		for i := range s.Lines {
 			s.Lines[i].Direction = Inactive
 		}
 	}
+	numbers := newAllocator(s)
 	groups := groupsOf(from)
 	for i := range from.Lines {
 		b := &from.Lines[i]
 		if b.Slot.Kind == Video && !video || !hasPrimary(b.Codecs) {
 			continue
 		}
-		l := s.lineFor(b.Slot)
-		l.Direction = b.Direction
-		l.Group = groups[b.StreamID]
-		l.Codecs = pts.codecs(b)
-		l.Extensions = offeredExtensions(b, l.Extensions)
+		l := s.lineFor(b, prior)
+		if l == nil {
+			continue
+		}
+		l.Direction, l.Asked, l.Group = b.Direction, b.Ask, groups[b.StreamID]
+		l.Codecs = numbers.codecs(b, l.Codecs)
+		l.Extensions = numbers.extensions(b)
 	}
 	if !s.usable() {
 		return nil, fmt.Errorf("%w: nothing to offer", ErrNotAcceptable)
 	}
+	s.remember()
 	return s, nil
 }
 
-// lineFor gives the line of a slot, a new one with a mid of ours if there is
-// none, or none that may be used again (RFC 8829 section 5.2.2 reuses a refused
-// slot only for the same kind; we never change a slot's meaning).
-func (s *Session) lineFor(slot Slot) *SessionLine {
-	for i := range s.Lines {
-		if s.Lines[i].Slot == slot && !s.Lines[i].Rejected {
-			return &s.Lines[i]
+// Reoffer makes our next offer in a running session, nil if it would tell the
+// terminal nothing new: neither lines nor formats, nor directions that would come
+// of it, for what the terminal itself wishes.
+func (s *Session) Reoffer(from Bounds, video bool) *Session {
+	next, err := Offer(from, video, s, s.OriginID)
+	if err != nil || !s.changes(next) {
+		return nil
+	}
+	return next
+}
+
+func (s *Session) changes(next *Session) bool {
+	if len(next.Lines) != len(s.Lines) {
+		return true
+	}
+	for i := range next.Lines {
+		n, l := &next.Lines[i], &s.Lines[i]
+		if n.MID != l.MID || n.Rejected != l.Rejected {
+			return true
+		}
+		outcome := n.Direction.And(l.wish().Reverse())
+		if !n.Rejected && (outcome != l.Direction || outcome != Inactive && !sameFormats(n.Codecs, l.Codecs)) {
+			return true
 		}
 	}
-	mid := len(s.Lines)
+	return false
+}
+
+// sameFormats compares sets: the order is only a preference.
+func sameFormats(a, b []Codec) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(c Codec) bool {
+		return !slices.ContainsFunc(b, func(d Codec) bool { return c.Key == d.Key && c.PayloadType == d.PayloadType })
+	})
+}
+
+// lineFor gives the line for what the other terminal has, nil if there is to be
+// none: this terminal has refused it, or cannot have more than one line. A new
+// one has a mid of ours, and takes the place of a refused line of its kind
+// (RFC 8829 section 5.2.2).
+func (s *Session) lineFor(b *Bound, prior *Session) *SessionLine {
+	place := -1
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		switch {
+		case l.Slot == b.Slot && !l.Rejected:
+			return l
+		case l.Slot == b.Slot && l.Refused != 0 && l.Refused == b.Ask:
+			return nil
+		case l.Rejected && l.Kind == b.Slot.Kind && (place < 0 || l.Slot == b.Slot):
+			place = i
+		}
+	}
+	if prior != nil && (b.Direction == Inactive || !prior.Grouped) {
+		return nil
+	}
+	mid := max(len(s.Lines), s.used.mids)
 	taken := func(l SessionLine) bool { return l.MID == strconv.Itoa(mid) }
 	for slices.ContainsFunc(s.Lines, taken) {
 		mid++
 	}
-	s.Lines = append(s.Lines, SessionLine{
-		Kind: slot.Kind, Proto: "UDP/TLS/RTP/SAVPF", MID: strconv.Itoa(mid), Slot: slot,
-	})
+	s.used.mids = mid + 1
+	fresh := SessionLine{
+		Kind: b.Slot.Kind, Proto: "UDP/TLS/RTP/SAVPF", MID: strconv.Itoa(mid), Slot: b.Slot, Ask: prior.asked(b.Slot),
+	}
+	if place >= 0 {
+		s.Lines[place] = fresh
+		return &s.Lines[place]
+	}
+	s.Lines = append(s.Lines, fresh)
 	return &s.Lines[len(s.Lines)-1]
 }
 
@@ -73,104 +126,4 @@ func groupsOf(b Bounds) map[string]int {
 		}
 	}
 	return groups
-}
-
-// offeredExtensions are the ones made new on each leg and the forwarded ones
-// that the other terminal knows; an extension that has an id keeps it.
-func offeredExtensions(b *Bound, prior []Extension) []Extension {
-	var list []Extension
-	for _, k := range knownExtensions() {
-		if (b.Slot.Kind == Audio && !k.audio) || (b.Slot.Kind == Video && !k.video) ||
-			!k.hop && !slices.Contains(b.Extensions, k.uri) {
-			continue
-		}
-		id := k.id
-		for _, e := range prior {
-			if e.URI == k.uri {
-				id = e.ID
-			}
-		}
-		if !slices.ContainsFunc(list, func(e Extension) bool { return e.ID == id }) {
-			list = append(list, Extension{id, k.uri})
-		}
-	}
-	return list
-}
-
-// allocator hands out payload types, unique over the leg's lines so that a
-// packet's type alone tells its line's kind. The same format keeps its number.
-type allocator struct {
-	taken [128]bool
-	byKey map[string]Codec
-}
-
-func (a *allocator) reserve(prior *Session) {
-	a.byKey = map[string]Codec{}
-	for _, l := range prior.Lines {
-		for _, c := range l.Codecs {
-			a.taken[c.PayloadType] = true
-			if c.RTX != 0 {
-				a.taken[c.RTX] = true
-			}
-			a.byKey[l.Kind+c.Key] = c
-		}
-	}
-}
-
-// dynamic payload types in the order of use: RFC 3551's range, then the ones
-// RFC 5761 section 4 leaves.
-func (a *allocator) next() (uint8, bool) {
-	for pt := 96; pt < 128; pt++ {
-		if !a.taken[pt] {
-			a.taken[pt] = true
-			return uint8(pt), true
-		}
-	}
-	for pt := 63; pt >= 35; pt-- {
-		if !a.taken[pt] {
-			a.taken[pt] = true
-			return uint8(pt), true
-		}
-	}
-	return 0, false
-}
-
-// codecs gives a line's formats: those of the other terminal, in its order.
-func (a *allocator) codecs(b *Bound) []Codec {
-	if a.byKey == nil {
-		a.byKey = map[string]Codec{}
-	}
-	var list []Codec
-	for _, c := range b.Codecs {
-		if slices.ContainsFunc(list, func(o Codec) bool { return o.Key == c.Key }) {
-			continue
-		}
-		o := Codec{Name: c.Name, ClockRate: c.ClockRate, Channels: c.Channels, Fmtp: c.Fmtp, Key: c.Key, Feedback: feedbackFor(b.Slot.Kind)}
-		if same, ok := a.byKey[b.Slot.Kind+c.Key]; ok {
-			o.PayloadType, o.RTX = same.PayloadType, same.RTX
-		} else if !a.number(&o, b.Slot.Kind) {
-			break
-		}
-		list = append(list, o)
-	}
-	return list
-}
-
-func (a *allocator) number(c *Codec, kind string) bool {
-	ok := false
-	for _, pt := range []uint8{0, 8, 9} {
-		if name, clock, _ := staticCodec(pt); strings.EqualFold(name, c.Name) && clock == c.ClockRate && !a.taken[pt] {
-			a.taken[pt], c.PayloadType, ok = true, pt, true
-		}
-	}
-	if !ok {
-		if c.PayloadType, ok = a.next(); !ok {
-			return false
-		}
-	}
-	if kind == Video {
-		c.RTX, _ = a.next()
-	}
-	a.byKey[kind+c.Key] = *c
-	return true
 }

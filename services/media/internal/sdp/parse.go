@@ -62,12 +62,12 @@ func parse(text string, limits Limits, answer bool) (*Description, error) {
 	if len(raw.MediaDescriptions) != len(names) {
 		return nil, ErrMalformed
 	}
-	session := readTransport(raw.Attributes, Transport{}, limits)
+	session := readTransport(raw.Attributes, Transport{Origin: raw.Origin.SessionID}, limits)
 	if _, ok := raw.Attribute("ice-lite"); ok {
 		session.ICELite = true
 	}
 	bundles := bundlesOf(raw)
-	d := &Description{Grouped: len(bundles) > 0}
+	d := &Description{Grouped: len(bundles) > 0, perKind: limits.PerKind}
 	mids := map[string]bool{}
 	for i, m := range raw.MediaDescriptions {
 		l := readLine(raw, m, names[i], session, limits)
@@ -196,6 +196,9 @@ func (l *Line) readExtension(value string) {
 	id, err := strconv.ParseUint(number, 10, 8)
 	if err != nil || id < 1 || id > 14 {
 		return
+	}
+	if len(l.ids) < 14 && len(f[1]) <= 256 {
+		l.ids = append(l.ids, Extension{uint8(id), f[1]})
 	}
 	if _, known := extensionFor(f[1], l.Kind); known && len(l.Extensions) < 14 &&
 		!slices.ContainsFunc(l.Extensions, func(e Extension) bool { return e.ID == uint8(id) || e.URI == f[1] }) {

@@ -30,6 +30,8 @@ type Session struct {
 	Grouped bool
 	// Remote is the terminal's transport, once Complete.
 	Remote Transport
+
+	used memory
 }
 
 // SessionLine is one line of a Session.
@@ -54,6 +56,32 @@ type SessionLine struct {
 	Group int
 	// SSRC and RTX are the streams that we send.
 	SSRC, RTX uint32
+	// Wish is the direction that the terminal would use the line in, seen from the
+	// terminal. Direction may be less, for what the other terminal wishes.
+	Wish Direction
+	// Ask is the terminal's Bound.Ask, Asked the other terminal's when the line was
+	// last offered, Refused the one that the terminal has refused, 0 none.
+	Ask, Asked, Refused uint32
+}
+
+// wish is the terminal's, as far as it is known.
+func (l *SessionLine) wish() Direction {
+	if l.Wish == "" {
+		return l.Direction.Reverse()
+	}
+	return l.Wish
+}
+
+// asks notes what the terminal wishes now, and whether it has begun to want more.
+func (l *SessionLine) asks(now Direction) {
+	before := l.Wish
+	if before == "" {
+		before = Inactive
+	}
+	if now.Sends() && !before.Sends() || now.Receives() && !before.Receives() {
+		l.Ask++
+	}
+	l.Wish = now
 }
 
 // extensionID gives the id of an extension on a line, 0 if it is not in use.
