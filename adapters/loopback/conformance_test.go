@@ -23,7 +23,13 @@ func harness(m *mutation) kittest.Harness {
 			cfg.Exchange = x
 			return kittest.Node{
 				Spec: mutate(spec, m), Config: cfg,
-				Dial: func(ctx context.Context) (kittest.Client, error) { return loopbacktest.Dial(ctx, x) },
+				Dial: func(ctx context.Context) (kittest.Client, error) {
+					c, err := loopbacktest.Dial(ctx, x)
+					if err != nil || m.client == nil {
+						return c, err
+					}
+					return m.client(c), nil
+				},
 			}
 		},
 		BadInput: []kittest.BadInput{

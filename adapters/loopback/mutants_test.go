@@ -2,6 +2,7 @@ package loopback_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ type mutation struct {
 	signal       func(h kit.Host, ctx context.Context, s *callv1.Signal) error
 	deliver      func(a kit.Adapter, ctx context.Context, e *callv1.Event) error
 	run          func(a kit.Adapter, ctx context.Context, ready func()) error
+	client       func(c kittest.Client) kittest.Client
 	end          chan struct{} // closed when the test is over
 }
 
@@ -378,12 +380,15 @@ func wrongTerminal(both bool) func(*mutation) {
 
 // TestKitFailsMutants shows that the kit finds each of them out.
 func TestKitFailsMutants(t *testing.T) {
-	for _, mu := range mutants {
+	for _, mu := range slices.Concat(mutants, withinMutants) {
 		t.Run(mu.name, func(t *testing.T) {
 			m := &mutation{end: make(chan struct{})}
 			mu.mutate(m)
 			h := harness(m)
 			h.Patience = 250 * time.Millisecond
+			if strings.Contains(mu.rule, "outcome is unknown") { // what is waited for takes longer
+				h.Patience = 2 * time.Second
+			}
 			r := newRecorder(t.Context(), "kit", mu.rule)
 			r.run(func(r kittest.T) { kittest.RunT(r, h) })
 			close(m.end)

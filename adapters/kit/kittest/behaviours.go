@@ -18,7 +18,7 @@ func RunT(t T, h Harness) {
 		h.Patience = defaultPatience
 	}
 	t.Run("faults", func(t T) {
-		for _, list := range [][]behaviour{commandRules, eventRules, endRules, withinRules, statusRules, peerRules, nodeRules} {
+		for _, list := range [][]behaviour{abilityRules, commandRules, eventRules, endRules, withinRules, statusRules, peerRules, nodeRules} {
 			for _, b := range list {
 				t.Run(b.name, func(t T) { b.check(t, h, (*rig).scripted) })
 			}
