@@ -49,6 +49,8 @@ go_tool honnef.co/go/tools/cmd/staticcheck v0.6.1
 
 # The server that the tests run as an external bus.
 go_tool github.com/nats-io/nats-server/v2 v2.15.2
+# A gRPC client that is not ours.
+go_tool github.com/fullstorydev/grpcurl/cmd/grpcurl v1.9.3
 
 missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector needs cgo
