@@ -22,7 +22,9 @@ const (
 	leftTone  = 440
 	rightTone = 700
 	phoneTone = 1000
-	thirdTone = 560
+	// otherPhoneTone is the tone of a second phone.
+	otherPhoneTone = 1500
+	thirdTone      = 560
 )
 
 func TestMain(m *testing.M) {

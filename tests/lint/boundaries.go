@@ -62,6 +62,7 @@ func Boundaries() []Boundary {
 			Reason: "adapters meet other adapters and services on the bus, so that each can run in a process of its own",
 			In:     []string{"adapters"}, But: []string{"adapters/kit"},
 			Ban: []string{"/services", "/adapters"}, Except: []string{"/adapters/kit", "."},
+			SpareTests: true, // which run against the real call state
 		},
 		{
 			Reason: "metrics and traces are the host's, so that every adapter is measured alike",

@@ -11,7 +11,9 @@
       const seen = { connection: this, audio: undefined };
       connections.push(seen);
       this.addEventListener("track", ({ track }) => {
-        if (track.kind === "audio") seen.audio = track;
+        if (track.kind !== "audio") return;
+        seen.audio = track; // again after a hold, when the track plays anew
+        seen.analyser = undefined;
       });
     }
   }

@@ -103,7 +103,9 @@ func (s *Session) writeLine(i int, at Local, line func(...string)) {
 	for _, c := range l.Codecs {
 		writeCodec(c, line)
 	}
-	if l.SSRC != 0 && l.Direction.Sends() {
+	// Also while nothing is sent: Chromium gives a source that went and came back
+	// to no track.
+	if l.SSRC != 0 {
 		s.writeStreams(i, line)
 	}
 }
