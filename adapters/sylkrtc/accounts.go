@@ -144,6 +144,7 @@ func (p *peer) registerAs(a *account) error {
 	if err := p.attach(a, principal, true); err != nil {
 		return err
 	}
+	p.a.messaging.join(a) // what is told to the account from now on is told here
 	// Told before a call can ring, which waits for settle.
 	p.tell(a, registrationState{account: a.name, state: registered})
 	p.mu.Lock()

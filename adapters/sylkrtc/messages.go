@@ -40,8 +40,8 @@ type messaging struct {
 // line is an account that is connected to this node.
 type line struct {
 	key     string
-	account string // canonical
-
+	account string        // canonical
+	ready   chan struct{} // closed once it is known
 	// Guarded by messaging.mu.
 	members []*account
 	opens   []*account // registered, and not told yet what waits
@@ -62,6 +62,9 @@ func (l *line) take(box *mailbox.Box) {
 	case l.born != box.Born:
 		l.taken = 0
 	}
+	if !l.known {
+		close(l.ready)
+	}
 	l.known, l.born = true, box.Born
 	tells, missed := box.Since(l.taken)
 	l.taken = max(l.taken, box.N)
@@ -80,6 +83,8 @@ const maxTellsDue = 1024
 const (
 	// storeTimeout is how long a request may take in the store.
 	storeTimeout = 10 * time.Second
+	// lineTimeout is how long a request waits for its account's box to be read.
+	lineTimeout = 2 * time.Second
 	// watchRetry is the pause after a watch that failed.
 	watchRetry = time.Second
 	// maxTimers bounds what is to be looked at later.
@@ -169,7 +174,7 @@ func (m *messaging) join(a *account) *line {
 	defer m.mu.Unlock()
 	l := m.lines[key]
 	if l == nil {
-		l = &line{key: key, account: address}
+		l = &line{key: key, account: address, ready: make(chan struct{})}
 		m.lines[key] = l
 	}
 	if !slices.Contains(l.members, a) {
@@ -177,6 +182,19 @@ func (m *messaging) join(a *account) *line {
 		m.start(l)
 	}
 	return l
+}
+
+// await waits until a line knows what is new from now on: what a connection asks
+// for before would be told to nobody.
+func (l *line) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lineTimeout)
+	defer cancel()
+	select {
+	case <-l.ready:
+		return nil
+	case <-ctx.Done():
+		return schema.Errorf(callv1.Code_CODE_RETRY, "the account's messages were not read: %w", ctx.Err())
+	}
 }
 
 // gone says that an account is signed out or its connection has ended. It may be

@@ -173,7 +173,7 @@ func (m *messaging) quiet(account string) bool {
 			return !l.running && l.known
 		}
 	}
-	return true
+	return false
 }
 
 func (x *cluster) eventually(what string, f func() bool) {

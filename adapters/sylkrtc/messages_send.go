@@ -75,7 +75,12 @@ func (p *peer) verified(transaction string, a *account) (*account, *callv1.Princ
 		p.send(failure{transaction, errorText(err)})
 		return nil, nil, false
 	}
-	p.a.messaging.join(a)
+	if l := p.a.messaging.join(a); l != nil {
+		if err := l.await(p.ctx); err != nil {
+			p.send(failure{transaction, errorText(err)})
+			return nil, nil, false
+		}
+	}
 	return a, principal, true
 }
 

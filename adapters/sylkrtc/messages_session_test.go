@@ -40,8 +40,8 @@ func dialogText(session, id string) map[string]any {
 func TestRequestSessionMessage(t *testing.T) {
 	s := serve(t, calm)
 	from, to, bystander := s.client(t, sylkrtctest.V2), s.client(t, sylkrtctest.V2), s.client(t, sylkrtctest.V2)
-	bystander.signsIn("bob") // signed in too, and not in the call
 	a, b := inCallTogether(t, s, from, to, "alice", "bob")
+	bystander.signsIn("bob") // signed in too, and not in the call
 	for _, way := range []struct {
 		from, to *client
 		out, in  string

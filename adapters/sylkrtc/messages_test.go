@@ -80,18 +80,13 @@ const (
 	bob   = "bob@example.com"
 )
 
-// settled waits until an account's box is there, which registering makes.
+// settled waits until an account's box was read, and all is told that was in it.
 func (s *server) settled(t testing.TB, account string) {
 	t.Helper()
 	ctx := within(t)
-	for {
-		_, err := s.adapter.messaging.boxes.Get(ctx, "sip:"+account)
-		if err == nil {
-			return
-		}
-		s.host.store.wait(ctx)
-		if ctx.Err() != nil {
-			t.Fatalf("%s has no box: %v", account, err)
+	for !s.adapter.messaging.quiet("sip:" + account) {
+		if s.host.store.wait(ctx); ctx.Err() != nil {
+			t.Fatalf("%s is never settled", account)
 		}
 	}
 }
