@@ -105,6 +105,13 @@ func (p *peer) answer(ctx context.Context, offer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, t := range p.pc.GetTransceivers() {
+		if !wants[t.Mid()] {
+			if err := p.hold(t); err != nil {
+				return "", err
+			}
+		}
+	}
 	err = p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer})
 	if err != nil {
 		return "", fmt.Errorf("phone: offer: %w", err)
@@ -133,6 +140,18 @@ func (p *peer) answer(ctx context.Context, offer string) (string, error) {
 		return "", fmt.Errorf("phone: answer: %w", err)
 	}
 	return p.local(ctx, d)
+}
+
+// hold ends what is sent on a line that an offer takes nothing on, before the offer
+// is applied: that changes the line's own direction for good.
+func (p *peer) hold(t *webrtc.RTPTransceiver) error {
+	if t.Sender() == nil {
+		return nil
+	}
+	if err := p.pc.RemoveTrack(t.Sender()); err != nil {
+		return fmt.Errorf("phone: %w", err)
+	}
+	return nil
 }
 
 // receivers gives the mids of an offer's m-lines whose maker wants to receive.
