@@ -108,14 +108,15 @@ func TestNode(t *testing.T) {
 func complete(t *testing.T, x *harness.Exchange, open opener) {
 	for _, method := range []string{"Pipe", "MultiPipe"} {
 		t.Run(method, func(t *testing.T) {
-			t.Run("places, is pulled, hangs up", func(t *testing.T) { places(t, x, open, method) })
+			t.Run("places, pulls, pushes, hangs up", func(t *testing.T) { places(t, x, open, method) })
 			t.Run("is called", func(t *testing.T) { isCalled(t, x, open, method) })
 		})
 	}
 }
 
 // places: Alice calls Carol's phone; Alice's other terminal, which opens in the
-// middle of it, is shown the call, pulls it and hangs up.
+// middle of it, is shown the call and pulls it, then gives it to her phone, which is
+// the first one again, and that hangs up.
 func places(t *testing.T, x *harness.Exchange, open opener, method string) {
 	phone := x.Listen(t, "--count", "1", "--tone", fmt.Sprint(phoneTone))
 	one := open(t, method, alice)
@@ -135,12 +136,20 @@ func places(t *testing.T, x *harness.Exchange, open opener, method string) {
 	one.hears("bye id=" + id)
 	one.hears("in_call +" + carol + " id=" + call)
 
-	two.send(grpcpipetest.Bye(call))
-	if method == "Pipe" {
-		one.hears("idle id=")
-	} else {
-		one.hears("idle id=" + call)
+	two.send(grpcpipetest.ToPhone(call))
+	third, offer := newSide(t), one.next()
+	leg := offer.GetCallId()
+	if got, want := show(offer), "offer +"+carol+" id="+leg; got != want || leg == "" {
+		t.Fatalf("heard %q, want %q", got, want)
 	}
+	one.send(grpcpipetest.Answer(leg, third.answer(offer.GetOffer().GetSdp())))
+	third.flows()
+	two.hears("in_call +" + carol + " id=" + call)
+	if method == "MultiPipe" {
+		one.hears("idle id=" + call) // by that name; it goes on by another
+	}
+	one.send(grpcpipetest.Bye(leg))
+	two.hears("idle id=")
 	if o := phone.Outcome(patience, harness.ExitEstablished); o.State != "established" || o.Reason != "remote_hangup" || o.RxPackets == 0 {
 		t.Errorf("the phone: %+v", o)
 	}
