@@ -53,6 +53,11 @@ lint: ## The repository's rules (tests/lint) and staticcheck
 	go test -count 1 ./tests/lint/...
 	staticcheck $(UNIT) ./tests/...
 
+.PHONY: pairs
+pairs: ## Play every scenario for every pair of protocols, and write docs/pairs.md
+	go test -count 1 ./tests/pairs/scenario -update
+	go test -count 1 -timeout 20m ./tests/pairs -update
+
 .PHONY: bench
 bench: ## Benchmarks, one package after another (BENCH=regexp BENCHTIME=2s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime '$(BENCHTIME)' -benchmem -timeout 60m -p 1 $(WITH_BENCHMARKS)

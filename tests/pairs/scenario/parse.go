@@ -163,6 +163,9 @@ func (p *parser) header(key, value string) error {
 	case "times":
 		p.s.Short = true
 		return oneOf(value, "short")
+	case "limits":
+		p.s.Limited = true
+		return oneOf(value, "low")
 	case "terminal":
 		return p.terminal(value)
 	case "person":

@@ -14,6 +14,8 @@ type Scenario struct {
 	Real bool
 	// Short: it waits for time to run out, so that has to be soon.
 	Short bool
+	// Limited: a person can have two calls at once, and place three in a minute.
+	Limited bool
 	// People are those named, in the order of their names' first use.
 	People []Person
 	// Terminals are the cast, alice's and bob's first.
@@ -99,6 +101,9 @@ type Step struct {
 	Steps     []Step
 	Else      []Step
 }
+
+// Args are the values that the argument may have: "declined or busy" is two.
+func (s Step) Args() []string { return strings.Split(s.Arg, " or ") }
 
 // With is a clause of a step: "with video", "with header X-Ticket 42".
 type With struct{ What, Name, Value string }

@@ -141,6 +141,9 @@ func (s *Step) words(words map[string]Word, f []string) error {
 			return fmt.Errorf("%s takes a %s", s.What, w.Arg)
 		}
 		s.Arg, f = f[0], f[1:]
+		for (w.Arg == Reason || w.Arg == Code) && len(f) >= 2 && f[0] == "or" && w.Arg.valid(f[1]) {
+			s.Arg, f = s.Arg+" or "+f[1], f[2:]
+		}
 	}
 	if w.From {
 		if len(f) < 2 || f[0] != "from" || !validName(f[1]) {

@@ -45,10 +45,11 @@ var Actions = map[string]Word{
 	"steal":        {Arg: Somebody, Says: "asks, as a pull, for a call of that person, which is not its own"},
 	"push":         {Says: "gives the call to its person's phone"},
 	"reoffer":      {Arg: Change, Says: "offers anew in the call"},
+	"rejoin":       {Says: "has the call again on a new connection, by the name that it had"},
 	"refuse":       {Says: "does not take the re-offer that it heard last"},
 	"press":        {Arg: Digits, Says: "sends digits as messages of its protocol"},
 	"take-two":     {Says: "has two calls at once; only asked for, by `needs` and `if`"},
-	"resume":       {Says: "goes on with its calls, by their names, on a new connection; only asked for"},
+	"resume":       {Says: "knows its calls on a new connection, and goes on with them; only asked for"},
 	"send-headers": {Says: "sends headers with its calls and answers; only asked for"},
 	"play":         {Arg: Digits, Says: "sends digits in its media (RFC 4733)"},
 }
@@ -74,9 +75,9 @@ var Events = map[string]Word{
 
 // Clauses are what follows "with".
 var Clauses = map[string]string{
-	"video":   "offers audio and video",
-	"header":  "NAME VALUE: carries a header",
-	"nothing": "a description without anything that the other side could use",
+	"video":   "audio and video",
+	"header":  "NAME VALUE, carries a header",
+	"nothing": "its description has nothing that the other side could use",
 }
 
 // Changes are what a re-offer changes.
