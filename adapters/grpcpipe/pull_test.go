@@ -114,6 +114,27 @@ func TestPullByAnyID(t *testing.T) {
 	}
 }
 
+// The id of an InCall, and the name of a call that was pushed, are known in any
+// spelling.
+func TestPullInAnySpelling(t *testing.T) {
+	s := serve(t, newFakeHost())
+	p := s.signIn(t, true, alice)
+	call := s.host.elsewhere()
+	s.show(t, p, inCall(call, 2, carol))
+	p.hears("in_call " + carol + " id=" + call)
+	upper := strings.ToUpper(call)
+	p.send(wireOffer(upper, "v=0", ""))
+	leg := pulled(t, s, p, call, "v=0").GetLegId()
+	p.hears("answer v=0 to v=0 id=" + upper)
+	p.send(toPhone(upper))
+	s.host.command(t)
+	s.deliver(t, p, leg, 1, pushed(carol))
+	p.hears("in_call " + carol + " id=" + upper)
+	p.send(wireOffer(schema.CompactUUID(call), "v=0", ""))
+	pulled(t, s, p, call, "v=0")
+	p.hears("answer v=0 to v=0 id=" + schema.CompactUUID(call))
+}
+
 // Refused pulls leave the call where it is; see the table in refusal.go.
 func TestPullRefused(t *testing.T) {
 	for code := callv1.Code_CODE_UNSUPPORTED; code <= callv1.Code_CODE_INTERNAL; code++ {

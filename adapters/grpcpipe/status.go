@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -86,11 +87,15 @@ func (s *board) latest() (call string) {
 
 // named gives the call that a terminal was or could have been shown by a name.
 func (s *board) named(id string) *shown {
-	if x := s.all[id]; x != nil && x.name == id {
+	canonical, ok := schema.CanonicalUUID(id)
+	if !ok {
+		canonical = id
+	}
+	if x := s.all[canonical]; x != nil && x.name == x.call {
 		return x
 	}
 	for _, x := range s.all {
-		if sameID(x.name, id) {
+		if x.name != x.call && sameID(x.name, id) { // pushed by this terminal
 			return x
 		}
 	}
