@@ -21,6 +21,8 @@ type fakeStore struct {
 	last    uint64
 	changed chan struct{}
 	fail    error
+	failPut int // the put, counted from now, that fails, after which it is carried out if lost is set
+	lost    bool
 }
 
 func newFakeStore() *fakeStore {
@@ -43,6 +45,14 @@ func (s *fakeStore) Get(_ context.Context, key string) ([]byte, uint64, error) {
 func (s *fakeStore) Put(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.failPut > 0 {
+		if s.failPut--; s.failPut == 0 {
+			if s.lost && s.values[key].Revision == revision {
+				s.put(kit.Item{Key: key, Value: slices.Clone(value)})
+			}
+			return 0, schema.Errorf(callv1.Code_CODE_RETRY, "the answer was lost")
+		}
+	}
 	i := s.values[key]
 	if i.Deleted {
 		i.Revision = 0
@@ -122,4 +132,11 @@ func (s *fakeStore) wait(ctx context.Context) {
 	case <-tick.C:
 	case <-ctx.Done():
 	}
+}
+
+// failAt has the n-th put from now fail; lost: although it is carried out.
+func (s *fakeStore) failAt(n int, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failPut, s.lost = n, lost
 }

@@ -372,3 +372,54 @@ func TestRequestAccountDispositionNotification(t *testing.T) {
 		t.Errorf("the recipient's copy is %v", m)
 	}
 }
+
+// Whichever write of a message fails, or is carried out without anybody being told,
+// a client that sends the message again until it is acknowledged gets it through.
+func TestRequestAccountMessageFailsAtEveryWrite(t *testing.T) {
+	s := serve(t, calm)
+	from, to := s.client(t, sylkrtctest.V2), s.client(t, sylkrtctest.V2)
+	from.signsIn("alice")
+	to.signsIn("bob")
+	for step := range 14 {
+		id := fmt.Sprint("m", step)
+		s.host.store.failAt(step/2+1, step%2 == 1)
+		for tries := 0; ; tries++ {
+			err := from.request("account-message", text(alice, bob, id, "x"))
+			if err == nil {
+				break
+			}
+			from.refused(err, "503 Service Unavailable")
+			if tries > 3 {
+				t.Fatalf("write %d: never taken", step)
+			}
+		}
+		for { // one whose fate was unknown may come again; clients know it by its id
+			if got := to.hears("message").str("message_id"); got == id {
+				break
+			} else if got != fmt.Sprint("m", step-1) {
+				t.Fatalf("write %d: heard %s", step, got)
+			}
+		}
+		s.host.store.failAt(0, false)
+		again := s.client(t, sylkrtctest.V2) // gets what was delivered, and still waits
+		again.signsIn("bob")
+		s.delivered(t, bob)
+		again.Close()
+		s.host.wait(t, "the end of it", func() bool { return len(s.host.terminals) == 2 })
+		for _, account := range []string{alice, bob} {
+			n := 0
+			items, err := s.adapter.messaging.boxes.List(within(t), "sip:"+account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, it := range items {
+				if it.ID == id {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("write %d: %s has it %d times", step, account, n)
+			}
+		}
+	}
+}
