@@ -26,6 +26,11 @@ type call struct {
 	ringing bool
 	// over: ended for the terminal; nothing more is told about it.
 	over bool
+	// rival is a call that came from whom this one goes to, on a Pipe; see glare.go.
+	// hidden: this is one. offer is what the terminal was not told of it.
+	rival  *call
+	hidden bool
+	offer  *message
 
 	// peer is the far party; number is the one it was called or shown by.
 	peer   *callv1.Party

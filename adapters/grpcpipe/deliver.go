@@ -42,7 +42,11 @@ func (s *session) put(e *callv1.Event) (*written, error) {
 	case s.wasHere(e.GetLegId()):
 		return nil, nil // over for the terminal: nothing to tell
 	case e.GetIncoming() != nil:
-		if s.full() {
+		switch {
+		case !s.full():
+		case s.hide(e.GetLegId(), e.GetIncoming(), e.GetNumber()):
+			return nil, nil
+		default:
 			return nil, busy()
 		}
 		c = &call{id: e.GetLegId(), leg: e.GetLegId(), known: true}
@@ -61,6 +65,12 @@ func (s *session) put(e *callv1.Event) (*written, error) {
 		s.a.claim(c.leg, s)
 	}
 	c.last = e.GetNumber()
+	if c.hidden {
+		if e.GetEnded() != nil {
+			s.finish(c)
+		}
+		return nil, nil
+	}
 	m := s.hear(c, e)
 	if m == nil {
 		return nil, nil

@@ -132,6 +132,7 @@ func (s *session) bye(id string) *message {
 		return nil // the host gives the stream's legs up
 	}
 	s.finish(c)
+	s.declineRival(c)
 	s.push(c, func() {
 		leg := s.legOf(c)
 		if leg == "" {

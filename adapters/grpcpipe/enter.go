@@ -131,6 +131,7 @@ func (s *session) notEntered(c *call, id string, st step, code callv1.Code, ther
 	}
 	gaveUp := c.over
 	s.finish(c)
+	s.waiting = c.rival
 	if st.shown != nil && nothing(code) && s.board.all[st.shown.call] == st.shown {
 		s.board.drop(st.shown.call)
 	}

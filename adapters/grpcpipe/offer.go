@@ -19,8 +19,14 @@ func (s *session) offer(id string, o *wgtwo.Offer) *message {
 	named := o.GetMsisdn().GetE164() != ""
 	to, valid := dialled(o)
 	if c := s.current; c != nil {
-		if named && !(valid && c.isWith(to.E164())) {
+		switch with := named && valid && c.isWith(to.E164()); {
+		case named && !with:
 			return wireError(id, errTryAgain) // one call at a time
+		case with && c.ringing && !c.placed && s.usable(o.GetSdp()):
+			own := &call{id: id}
+			s.crosses(c, own)
+			s.current = nil
+			return s.place(own, o, kit.Ref{Scope: scope})
 		}
 		return s.reoffer(c, id, o.GetSdp())
 	}

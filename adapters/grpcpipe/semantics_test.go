@@ -42,6 +42,7 @@ func TestSemantics(t *testing.T) {
 		{"outgoing: Offer, Ringing, Answer, Bye", TestOutgoingCall},
 		{"outgoing: Bye instead of an Answer", TestOfferEndedAtOnce},
 		{"Bye before the Answer cancels", TestByeOvertakesOffer},
+		{"calls that cross are one", TestGlareOnPipe},
 		{"incoming: Offer with the caller's msisdn, Ringing, Answer or Bye", TestIncomingCall},
 		{"pull: an Offer with the id of an InCall, then Answer", TestPull},
 		{"pull: Bye, and the call stays", TestPullRefused},

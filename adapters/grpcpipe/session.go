@@ -40,6 +40,7 @@ type session struct {
 	mu      sync.Mutex
 	calls   map[string]*call // by call_id (MultiPipe)
 	current *call            // (Pipe)
+	waiting *call            // (Pipe) that was hidden behind one that failed
 	legs    map[string]*call // by leg id
 	recent  []string         // legs that ended, oldest first
 	board   board

@@ -136,6 +136,7 @@ func (s *session) putStatus(e *callv1.Event) *written {
 // settle says what is to be shown and was not said yet; it gives the last message,
 // nil if there is none. It is called with mu held.
 func (s *session) settle() (last *written) {
+	s.unhide()
 	switch {
 	case s.closed, !s.opened:
 		return nil
