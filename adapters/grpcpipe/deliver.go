@@ -65,13 +65,12 @@ func (s *session) put(e *callv1.Event) (*written, error) {
 		s.a.claim(c.leg, s)
 	}
 	c.last = e.GetNumber()
+	var m *message
 	if c.hidden {
-		if e.GetEnded() != nil {
-			s.finish(c)
-		}
-		return nil, nil
+		m = s.hearHidden(c, e)
+	} else {
+		m = s.hear(c, e)
 	}
-	m := s.hear(c, e)
 	if m == nil {
 		return nil, nil
 	}

@@ -28,6 +28,19 @@ func (s *session) hide(leg string, in *callv1.Incoming, number uint64) bool {
 	return true
 }
 
+// hearHidden takes what an event says of a hidden call; the terminal is told the end
+// of one that it knows. It is called with mu held.
+func (s *session) hearHidden(c *call, e *callv1.Event) *message {
+	if e.GetEnded() == nil {
+		return nil
+	}
+	s.finish(c)
+	if c.offer != nil {
+		return nil
+	}
+	return wireBye(c.id)
+}
+
 // crosses hides a call that rings behind one that the terminal places to who calls.
 // It is called with mu held.
 func (s *session) crosses(ringing, own *call) {

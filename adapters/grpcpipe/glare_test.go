@@ -40,12 +40,15 @@ func cross(t *testing.T, behind bool, outcome error) (s *server, p *pipe, own, i
 }
 
 // Call state makes one call of two that cross: the terminal's Offer is answered, and
-// nothing more is said of the call that came.
+// the call that came ends if the terminal was told of it.
 func TestGlareOnPipe(t *testing.T) {
 	for _, behind := range []bool{false, true} {
 		s, p, own, in, goOn := cross(t, behind, nil)
 		close(goOn)
 		s.deliver(t, p, in, 2, endedEvent(callv1.Reason_REASON_ANSWERED_ELSEWHERE))
+		if !behind {
+			p.hears("bye id=" + in)
+		}
 		s.deliver(t, p, own, 1, answered("v=0 a"))
 		p.hears("answer v=0 a id=" + uuid1)
 		p.send(wireOffer("", "v=0 r", "+"+bob))
@@ -78,6 +81,9 @@ func TestGlareOnPipeFails(t *testing.T) {
 		// Nothing is left if it was over before.
 		s, p, _, in, goOn = cross(t, behind, schema.Errorf(callv1.Code_CODE_RETRY, "no"))
 		s.deliver(t, p, in, 2, endedEvent(callv1.Reason_REASON_CANCELLED))
+		if !behind {
+			p.hears("bye id=" + in)
+		}
 		close(goOn)
 		p.hears("error TRY_AGAIN id=" + uuid1)
 		s.ring(t, p)
