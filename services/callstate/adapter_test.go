@@ -2,6 +2,9 @@ package callstate_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
 // adapter is an adapter node that a test steers: it records each event once,
@@ -64,7 +68,15 @@ func (a *adapter) deliver(e *callv1.Event) *callv1.EventAck {
 	if !a.present[e.GetTerminalId()] {
 		return &callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_GONE}}
 	}
-	if e.GetNumber() <= a.seen[e.GetLegId()] || e.GetAlerting() != nil && a.alerted[e.GetLegId()] {
+	about := e.GetLegId()
+	if schema.IsStatus(e) {
+		about += e.GetTerminalId()
+	}
+	if e.GetProbe() != nil {
+		return &callv1.EventAck{}
+	}
+	again := e.GetAlerting() != nil && e.GetAlerting().GetSdp() == "" && a.alerted[e.GetLegId()]
+	if e.GetNumber() <= a.seen[about] || again {
 		return &callv1.EventAck{}
 	}
 	if a.refuse != nil {
@@ -72,7 +84,7 @@ func (a *adapter) deliver(e *callv1.Event) *callv1.EventAck {
 			return &callv1.EventAck{Error: err}
 		}
 	}
-	a.seen[e.GetLegId()] = e.GetNumber()
+	a.seen[about] = e.GetNumber()
 	a.alerted[e.GetLegId()] = a.alerted[e.GetLegId()] || e.GetAlerting() != nil
 	a.events = append(a.events, e)
 	a.cond.Broadcast()
@@ -82,10 +94,23 @@ func (a *adapter) deliver(e *callv1.Event) *callv1.EventAck {
 // attach signs a terminal of a subscriber in.
 func (a *adapter) attach(subscriber string, resumes bool) *callv1.Terminal {
 	a.r.t.Helper()
-	t := &callv1.Terminal{
-		Id: schema.NewID(), Kind: a.b.Kind(), Node: a.b.Node(), Instance: a.instance, Subscriber: subscriber,
-		Rings: true, Features: &callv1.Features{Resumes: resumes}, AttachedAt: timestamppb.Now(),
-	}
+	return a.attachWith(subscriber, &callv1.Features{Resumes: resumes, RemembersCalls: resumes})
+}
+
+// able is what a terminal can do that does all there is after the answer.
+func able() *callv1.Features {
+	return &callv1.Features{Resumes: true, Renegotiates: true, ShowsCalls: true}
+}
+
+func (a *adapter) attachWith(subscriber string, f *callv1.Features) *callv1.Terminal {
+	a.r.t.Helper()
+	return a.put(&callv1.Terminal{Subscriber: subscriber, Rings: true, Features: f})
+}
+
+func (a *adapter) put(t *callv1.Terminal) *callv1.Terminal {
+	a.r.t.Helper()
+	t.Id, t.Kind, t.Node, t.Instance = schema.NewID(), a.b.Kind(), a.b.Node(), a.instance
+	t.AttachedAt = timestamppb.Now()
 	a.mu.Lock()
 	a.present[t.GetId()] = true
 	a.mu.Unlock()
@@ -93,6 +118,20 @@ func (a *adapter) attach(subscriber string, resumes bool) *callv1.Terminal {
 		a.r.t.Fatal(err)
 	}
 	return t
+}
+
+// lose has a terminal's connection break: its host gives its legs up.
+func (a *adapter) lose(t *callv1.Terminal, callID string, legs ...string) {
+	a.r.t.Helper()
+	a.mu.Lock()
+	delete(a.present, t.GetId())
+	a.mu.Unlock()
+	if err := a.terminals.Delete(context.Background(), t); err != nil {
+		a.r.t.Fatal(err)
+	}
+	for _, leg := range legs {
+		a.must(command(t, callID, leg, &callv1.LegFailed{Reason: callv1.Reason_REASON_TERMINAL_LOST, TerminalId: t.GetId()}))
+	}
 }
 
 // event waits for an event of a terminal's leg that fits.
@@ -134,6 +173,27 @@ func isAlerting(e *callv1.Event) bool    { return e.GetAlerting() != nil }
 func isAnswered(e *callv1.Event) bool    { return e.GetAnswered() != nil }
 func isEstablished(e *callv1.Event) bool { return e.GetEstablished() != nil }
 func isEnded(e *callv1.Event) bool       { return e.GetEnded() != nil }
+func isReoffer(e *callv1.Event) bool     { return e.GetReoffer() != nil }
+func isInCall(e *callv1.Event) bool      { return e.GetInCall() != nil }
+func isIdle(e *callv1.Event) bool        { return e.GetIdle() != nil }
+func isPushFailed(e *callv1.Event) bool  { return e.GetPushFailed() != nil }
+
+// story names the events that a terminal got, in order.
+func (a *adapter) story(t *callv1.Terminal) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []string
+	for _, e := range a.events {
+		if e.GetTerminalId() == t.GetId() {
+			name := fmt.Sprintf("%T", e.GetBody())[len("*callv1.Event_"):]
+			if e.GetEnded() != nil {
+				name += ":" + step.ReasonName(e.GetEnded().GetReason())
+			}
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, " ")
+}
 
 // command makes a command from a terminal's leg.
 func command(t *callv1.Terminal, callID, legID string, body any) *callv1.Command {
@@ -147,6 +207,12 @@ func command(t *callv1.Terminal, callID, legID string, body any) *callv1.Command
 		c.Body = &callv1.Command_HangUp{HangUp: b}
 	case *callv1.LegFailed:
 		c.Body = &callv1.Command_LegFailed{LegFailed: b}
+	case *callv1.Push:
+		c.Body = &callv1.Command_Push{Push: b}
+	case *callv1.Reoffer:
+		c.Body = &callv1.Command_Reoffer{Reoffer: b}
+	case *callv1.RefuseReoffer:
+		c.Body = &callv1.Command_RefuseReoffer{RefuseReoffer: b}
 	}
 	return c
 }
@@ -160,6 +226,15 @@ func (a *adapter) offer(t *callv1.Terminal, ref, to string) *callv1.Command {
 			To: to, Sdp: "v=0", Terminal: t, Ref: ref,
 			Caller: &callv1.Party{Subscriber: t.GetSubscriber(), Addresses: []string{"sip:" + t.GetSubscriber() + "@demo.test"}},
 		}},
+	}
+}
+
+// pull makes the command that takes a call over.
+func (a *adapter) pull(t *callv1.Terminal, callID string) *callv1.Command {
+	leg := schema.LegID(callID, schema.FirstPulled+rand.Uint32N(schema.FirstPulled))
+	return &callv1.Command{
+		Id: schema.NewID(), CallId: callID, LegId: leg, Principal: t.GetSubscriber(),
+		Body: &callv1.Command_Pull{Pull: &callv1.Pull{Sdp: "v=0", Terminal: t, Ref: callID}},
 	}
 }
 

@@ -176,13 +176,14 @@ func (d *deliveries) next(q *delivery) (*callv1.Event, *callv1.Leg) {
 
 func (d *deliveries) done(q *delivery, e *callv1.Event) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	q.acked = max(q.acked, e.GetNumber())
 	for len(q.events) > 0 && q.events[0].GetNumber() <= q.acked {
 		q.events = q.events[1:]
 	}
-	if len(q.events) == 0 {
-		d.a.p.s.board.delivered(q.leg.GetTerminal().GetId())
+	all, t := len(q.events) == 0, q.leg.GetTerminal()
+	d.mu.Unlock()
+	if all {
+		d.a.p.s.board.delivered(t.GetId())
 	}
 }
 

@@ -2,7 +2,6 @@ package callstate_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate"
-	"github.com/tandem-rtc/tandem/services/directory"
 )
 
 // patience bounds every wait of these tests.
@@ -27,12 +25,13 @@ type rig struct {
 	key    schema.IDKey
 	cfg    callstate.Config
 	media  *mediaNode
+	dir    *phoneBook
 }
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, server: membus.NewServer(), key: schema.NewIDKey([]byte("test")), cfg: callstate.DefaultConfig()}
 	r.cfg.NodeGrace = 50 * time.Millisecond
-	r.startDirectory()
+	r.dir = r.startDirectory()
 	r.media = r.startMedia("m1")
 	return r
 }
@@ -60,23 +59,6 @@ func (r *rig) background(f func(ctx context.Context)) (stop func()) {
 	stop = func() { once.Do(func() { cancel(); <-done }) }
 	r.t.Cleanup(stop)
 	return stop
-}
-
-func (r *rig) startDirectory() {
-	cfg := directory.Defaults()
-	cfg.Domains = []string{"demo.test"}
-	for i, name := range []string{"alice", "bob", "carol"} {
-		cfg.Subscribers = append(cfg.Subscribers, directory.Subscriber{
-			ID: name, Addresses: []string{"sip:" + name + "@demo.test", fmt.Sprintf("tel:+1202555010%d", i+1)}, Password: "demo",
-		})
-	}
-	s, err := directory.New(cfg, directory.Env{Bus: r.bus("directory", "d1"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	ready := make(chan struct{})
-	r.background(func(ctx context.Context) { _ = s.Run(ctx, func() { close(ready) }) })
-	wait(r.t, ready, "directory")
 }
 
 // startCallState runs a node; kill drops its connection as kill -9 would.
@@ -108,52 +90,6 @@ func (r *rig) startCallState(wrap func(bus.Driver) bus.Driver) (kill func()) {
 		_ = d.Close()
 		stop()
 	}
-}
-
-// mediaNode describes legs and does what it is told to.
-type mediaNode struct {
-	b    *bus.Bus
-	mu   sync.Mutex
-	fail map[string]callv1.Code // by kind of operation
-	ops  []string
-}
-
-func (r *rig) startMedia(node string) *mediaNode {
-	m := &mediaNode{b: r.bus("media", node), fail: map[string]callv1.Code{}}
-	sub, err := m.b.ServeMedia(func(c *callv1.MediaCommand, respond func(*callv1.MediaReply)) { respond(m.serve(c)) })
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(sub.Stop)
-	ctx, cancel := context.WithCancel(context.Background())
-	r.t.Cleanup(cancel)
-	_, err = bus.NewNodes(m.b, 20*time.Millisecond, time.Second).Announce(ctx, func() bus.Node {
-		return bus.Node{Kind: "media", Node: node, Instance: "i"}
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return m
-}
-
-func (m *mediaNode) serve(c *callv1.MediaCommand) *callv1.MediaReply {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	reply := &callv1.MediaReply{}
-	for _, op := range c.GetOps() {
-		name := fmt.Sprintf("%T", op.GetOp())[len("*callv1.MediaOp_"):]
-		m.ops = append(m.ops, name)
-		res := &callv1.MediaResult{LegId: op.GetLegId(), Skeleton: &callv1.Skeleton{}, Connected: true}
-		if op.GetMakeOffer() != nil || op.GetMakeAnswer() != nil {
-			res.Sdp = "v=0 " + op.GetLegId()
-		}
-		reply.Results = append(reply.Results, res)
-		if code, bad := m.fail[name]; bad {
-			res.Error = &callv1.Error{Code: code, Message: "as told"}
-			break
-		}
-	}
-	return reply
 }
 
 // connected reports a leg's media as up and waits for the owner's word.

@@ -40,6 +40,19 @@ func (t *timers) set(callID string, partition uint32, at time.Time) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.setLocked(callID, partition, at)
+}
+
+// keep gives a call its next wake-up unless it has one: that is of a newer record.
+func (t *timers) keep(callID string, partition uint32, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[callID] == nil && !at.IsZero() {
+		t.setLocked(callID, partition, at)
+	}
+}
+
+func (t *timers) setLocked(callID string, partition uint32, at time.Time) {
 	if old := t.byID[callID]; old != nil {
 		old.at = at
 		heap.Fix(&t.heap, old.index)
@@ -123,9 +136,7 @@ func (s *Service) deadlineDue(callID string, partition uint32) {
 			DeadlinePassed: &callv1.DeadlinePassed{Kind: d.GetKind(), LegId: d.GetLegId()},
 		}})
 	}
-	if !next.IsZero() {
-		s.timers.set(callID, partition, next)
-	}
+	s.timers.keep(callID, partition, next)
 }
 
 func nextDeadline(c *callv1.CallRecord) time.Time {
