@@ -266,9 +266,10 @@ func send(t testing.TB, c *mediatest.Client, id string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	run := c.Sender(id, 160, 10*time.Millisecond, 480)
 	go func() {
 		defer close(done)
-		_ = c.Send(ctx, id, 160, 10*time.Millisecond, 480)
+		_ = run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }

@@ -41,10 +41,11 @@ func (s *stream) feed(w *way) {
 	}
 }
 
-// place makes sure that the offsets fit the packet's source.
-func (s *stream) place(h *rtp.Header, clock uint32, now time.Time) {
+// place makes sure that the offsets fit the packet's source, and reports whether it
+// is a new one.
+func (s *stream) place(h *rtp.Header, clock uint32, now time.Time) bool {
 	if s.started && s.source == h.SSRC {
-		return
+		return false
 	}
 	if !s.lastAt.IsZero() {
 		elapsed := uint64(now.Sub(s.lastAt)) * uint64(clock) / uint64(time.Second)
@@ -53,6 +54,7 @@ func (s *stream) place(h *rtp.Header, clock uint32, now time.Time) {
 		s.used.seal()
 	}
 	s.started, s.source = true, h.SSRC
+	return true
 }
 
 // sent notes the newest packet.

@@ -113,19 +113,29 @@ func (w *way) Packet(line int, h *rtp.Header, payload []byte) {
 	if pt == 0xff {
 		return
 	}
+	if w.send(l, pt, h, payload) && l.video {
+		// Whoever gets it has nothing of it to start from.
+		w.ask(line)
+	}
+}
+
+// send sends a packet on in the lane's stream, and reports whether it is the first
+// of its source.
+func (w *way) send(l *lane, pt uint8, h *rtp.Header, payload []byte) (first bool) {
 	s := l.stream
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feeder != w {
-		return
+		return false
 	}
-	s.place(h, l.clock[h.PayloadType&0x7f], time.Now())
+	now := time.Now()
+	first = s.place(h, l.clock[h.PayloadType&0x7f], now)
 	number := h.SequenceNumber + s.sequence
 	if s.lastAt.IsZero() {
 		s.lastSequence = number
 	}
 	if !s.used.take(number, s.lastSequence) {
-		return
+		return first
 	}
 	out := &s.header
 	*out = rtp.Header{
@@ -142,8 +152,9 @@ func (w *way) Packet(line int, h *rtp.Header, payload []byte) {
 			}
 		}
 	}
-	s.sent(out, time.Now())
+	s.sent(out, now)
 	w.to.leg.Send(l.to, out, payload)
+	return first
 }
 
 // Report implements leg.Sink: the source's clock, in the timestamps of the

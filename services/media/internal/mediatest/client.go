@@ -206,8 +206,13 @@ func (c *Client) readRTCP(read func([]byte) (int, interceptor.Attributes, error)
 }
 
 // Offer makes the client's offer, candidates complete.
-func (c *Client) Offer() (string, error) {
-	o, err := c.PC.CreateOffer(nil)
+func (c *Client) Offer() (string, error) { return c.offer(nil) }
+
+// Restart makes an offer that restarts ICE.
+func (c *Client) Restart() (string, error) { return c.offer(&webrtc.OfferOptions{ICERestart: true}) }
+
+func (c *Client) offer(options *webrtc.OfferOptions) (string, error) {
+	o, err := c.PC.CreateOffer(options)
 	if err != nil {
 		return "", err
 	}
@@ -255,13 +260,19 @@ func (c *Client) Connected() <-chan struct{} { return c.connected }
 // Gone is closed once the client's connection has failed or was closed.
 func (c *Client) Gone() <-chan struct{} { return c.gone }
 
-// Send sends packets of size bytes on a track every interval until ctx ends, with
-// timestamps that grow by step.
-func (c *Client) Send(ctx context.Context, id string, size int, interval time.Duration, step uint32) error {
+// Sender gives a function that sends packets of size bytes on a track every
+// interval until ctx ends, with timestamps that grow by step.
+func (c *Client) Sender(id string, size int, interval time.Duration, step uint32) func(context.Context) error {
 	t := c.Tracks[id]
-	if t == nil {
-		return fmt.Errorf("no track %q", id)
+	return func(ctx context.Context) error {
+		if t == nil {
+			return fmt.Errorf("no track %q", id)
+		}
+		return keepSending(ctx, t, size, interval, step)
 	}
+}
+
+func keepSending(ctx context.Context, t *webrtc.TrackLocalStaticRTP, size int, interval time.Duration, step uint32) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 1000, Timestamp: 50000}, Payload: make([]byte, size)}

@@ -28,7 +28,11 @@ func (p *peer) TakeOffer(text string) (leg.Outcome, error) {
 	if s := old.session; s != nil && s.Complete {
 		next.follows = d.Follows(s)
 		if next.follows {
-			if err := d.Align(s); err != nil {
+			err := d.Align(s)
+			if u := p.undo; err != nil && u != nil && d.Follows(u.snap.session) && d.Align(u.snap.session) == nil {
+				err, next.rebased = nil, true
+			}
+			if err != nil {
 				return leg.Outcome{}, err
 			}
 		}
@@ -40,7 +44,6 @@ func (p *peer) TakeOffer(text string) (leg.Outcome, error) {
 	}
 	p.taken = len(d.Transport.Candidates) + len(p.early)
 	p.mu.Unlock()
-	p.undo = nil
 	p.snap.Store(next)
 	return out, nil
 }
@@ -53,6 +56,13 @@ func (p *peer) MakeAnswer(peer sdp.Bounds) (leg.Outcome, error) {
 	}
 	if old.offer == nil {
 		return leg.Outcome{}, fmt.Errorf("%w: no offer to answer", leg.ErrState)
+	}
+	if old.rebased {
+		if err := p.Undo(); err != nil {
+			return leg.Outcome{}, err
+		}
+		old = &snapshot{offer: old.offer, follows: true, session: p.snap.Load().session}
+		p.snap.Store(old)
 	}
 	s, err := p.answerTo(old, peer)
 	if err != nil {
@@ -83,7 +93,7 @@ func (p *peer) MakeAnswer(peer sdp.Bounds) (leg.Outcome, error) {
 	default:
 		t.apply(s)
 	}
-	p.version = s.OriginVersion
+	p.version, p.undo = s.OriginVersion, nil
 	p.snap.Store(&snapshot{session: s})
 	if before != nil {
 		p.undo = taken
@@ -228,7 +238,7 @@ func (p *peer) Withdraw() {
 	if old.offered == nil || !p.negotiated() {
 		return
 	}
-	p.snap.Store(&snapshot{session: old.session, offer: old.offer, follows: old.follows})
+	p.snap.Store(&snapshot{session: old.session})
 }
 
 // Undo implements leg.Leg.

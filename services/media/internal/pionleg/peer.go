@@ -43,9 +43,10 @@ type early struct{ text, ufrag string }
 // snapshot is how far the exchange has come; it is replaced, never changed.
 type snapshot struct {
 	// offer is the terminal's, taken and not answered; follows says that it goes on
-	// with the lines of the session.
-	offer   *sdp.Description
-	follows bool
+	// with the lines of the session, rebased that it does so with the session before,
+	// since the terminal has not seen the last answer.
+	offer            *sdp.Description
+	follows, rebased bool
 	// session is the last complete one, offered ours that is out.
 	session, offered *sdp.Session
 }

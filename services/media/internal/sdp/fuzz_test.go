@@ -44,7 +44,7 @@ func FuzzExchange(f *testing.F) {
 	})
 }
 
-func reread(t *testing.T, s *Session) {
+func reread(t testing.TB, s *Session) {
 	t.Helper()
 	for i := range s.Lines {
 		s.Lines[i].SSRC = 5
