@@ -104,7 +104,8 @@ func (t *txn) endLeg(l *callv1.Leg, reason callv1.Reason) {
 	t.after = append(t.after, release(l.GetId()))
 }
 
-// endCall ends the call and every leg that is left, and tells those.
+// endCall ends the call and every leg that is left, and tells those. To a
+// terminal that an answered call rang, nobody wants it any more.
 func (t *txn) endCall(reason callv1.Reason) {
 	unanswered := t.call.GetState() == alerting
 	for _, l := range t.call.GetLegs() {
@@ -112,6 +113,8 @@ func (t *txn) endCall(reason callv1.Reason) {
 		case !live(l):
 		case l.GetSide() == callv1.Side_SIDE_CALLER && t.in.Call == nil:
 			t.endLeg(l, reason) // a refused offer: the reply says it
+		case !unanswered && isCandidate(l):
+			t.dropLeg(l, callv1.Reason_REASON_CANCELLED, false)
 		default:
 			t.dropLeg(l, reason, unanswered && l.GetSide() == callv1.Side_SIDE_CALLEE)
 		}

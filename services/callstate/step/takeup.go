@@ -23,9 +23,12 @@ func restarted(target *callv1.Terminal, l *callv1.Leg) bool {
 }
 
 // canTakeUp reports whether a terminal takes up a leg by itself: it knows the
-// calls of the terminal before it, which is lost.
+// calls of the terminal before it, which is lost. One that sees its subscriber's
+// calls and remembers none (a Pipe) is another sort of connection.
 func canTakeUp(in Input, target *callv1.Terminal, l *callv1.Leg) bool {
-	if !target.GetFeatures().GetRemembersCalls() || !mayTakeUp(in.Call, target, l) {
+	former := l.GetTerminal().GetFeatures()
+	if !target.GetFeatures().GetRemembersCalls() || former.GetShowsCalls() && !former.GetRemembersCalls() ||
+		!mayTakeUp(in.Call, target, l) {
 		return false
 	}
 	switch losing := kindOf(in.Command) == legFailed && in.Command.GetLegId() == l.GetId(); {

@@ -251,9 +251,9 @@ func TestPush(t *testing.T) {
 		{"media lost while it rings leaves the others", func(w *world) { w.send(media, mediaFailedOn(3)) },
 			stories{1: "answered established", 3: "incoming ended:media failed", 4: "incoming"}, isEstablished},
 		{"ends with the call when the far party hangs up", func(w *world) { w.send(from(bo1), hangUpOn(2, "bob", unsaid)) },
-			stories{1: "answered established ended:normal", 3: "incoming ended:normal"}, callv1.CallState_CALL_STATE_ENDED},
+			stories{1: "answered established ended:normal", 3: "incoming ended:cancelled"}, callv1.CallState_CALL_STATE_ENDED},
 		{"ends with the call when the one who pushes hangs up", func(w *world) { w.send(from(al1), hangUpOn(1, "alice", unsaid)) },
-			stories{2: "incoming established ended:normal", 3: "incoming ended:normal"}, callv1.CallState_CALL_STATE_ENDED},
+			stories{2: "incoming established ended:normal", 3: "incoming ended:cancelled"}, callv1.CallState_CALL_STATE_ENDED},
 		{"gives way to a pull", func(w *world) { w.do(act{by: from(al2), c: pullBy(al2, 0)}) },
 			stories{1: "answered established ended:transferred", 3: "incoming ended:answered elsewhere", 4: "incoming ended:answered elsewhere"}, isEstablished},
 		{"goes on when the other side pulls", func(w *world) {
@@ -271,7 +271,7 @@ func TestPush(t *testing.T) {
 			w.mustOK(w.send(from(al1), failedOn(1, "alice", lost)))
 			w.due(20*time.Second, kindLost, legID(1))
 			w.due(40*time.Second, kindPush, legID(1))
-		}, stories{2: "incoming established ended:terminal lost", 3: "incoming ended:terminal lost"}, callv1.CallState_CALL_STATE_ENDED},
+		}, stories{2: "incoming established ended:terminal lost", 3: "incoming ended:cancelled"}, callv1.CallState_CALL_STATE_ENDED},
 		{"rings a terminal of the phone's that signs in meanwhile", func(w *world) {
 			b3 := terminal("b3", "sylkrtc", "bob", false)
 			w.own(attachedTerminal(b3))
