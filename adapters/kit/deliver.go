@@ -197,6 +197,9 @@ func (h *host) delivered(l *leg, d *delivery, skip bool, err error) {
 		l.last = d.e.GetNumber()
 		l.alerted = max(l.alerted, alertedBy(d.e))
 		if d.e.GetEnded() != nil {
+			if d.e.GetEnded().GetRequested() {
+				h.pushed(l.terminal, l.call)
+			}
 			h.legs.bury(l, true)
 			rest, restAck, l.queue = l.queue, delivered, nil
 		}

@@ -20,6 +20,7 @@ type mark struct {
 	last    uint64         // the version that was told last, or needed no telling
 	shown   *callv1.InCall // what the terminal shows; nil for nothing
 	telling *delivery      // the adapter has it
+	stale   bool           // the terminal has entered the call since it has
 	next    *delivery      // the newest that waits
 }
 
@@ -130,7 +131,7 @@ func (h *host) tellAll(t *terminal) {
 		m := t.marks.queue[0]
 		t.marks.queue = t.marks.queue[1:]
 		d := m.next
-		m.telling, m.next = d, nil
+		m.telling, m.next, m.stale = d, nil, false
 		outcome, ack, skip := "repeated", delivered, true
 		switch {
 		case h.inCall(t, m.call): // since it came
@@ -153,7 +154,7 @@ func (h *host) tellAll(t *terminal) {
 		if outcome == "delivered" || outcome == "failed" {
 			m.last, m.shown = d.e.GetNumber(), nil
 		}
-		if outcome == "delivered" {
+		if outcome == "delivered" && !m.stale {
 			m.shown = d.e.GetInCall()
 		}
 		h.mu.Unlock()
@@ -192,8 +193,20 @@ func (h *host) joined(terminalID, call string) {
 	}
 	for _, m := range t.marks.all {
 		if m.call == call {
-			m.shown = nil
+			m.shown, m.stale = nil, true
 		}
+	}
+}
+
+// pushed notes that a terminal has given its call away: what it was told of that
+// is to be taken back with the call's end. h.mu is held.
+func (h *host) pushed(terminalID, call string) {
+	t := h.terminals[terminalID]
+	if t == nil {
+		return
+	}
+	if m := t.marks.of(call); m != nil && m.shown == nil {
+		m.shown = &callv1.InCall{}
 	}
 }
 

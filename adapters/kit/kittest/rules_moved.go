@@ -21,9 +21,9 @@ var movedRules = []behaviour{
 		// And back, in another way: by the one that was left.
 		back := k.takesOver(alice, k.wantsStatus(alice, true))
 		k.ends(moved, callv1.Reason_REASON_TRANSFERRED)
+		k.wantsStatus(other, true)
 		k.hangUp(rings)
 		k.ends(back, callv1.Reason_REASON_NORMAL)
-		k.wantsStatus(other, true)
 		k.wantsStatus(other, false)
 		k.noStatus(alice, "at the end of a call that it was in")
 	}},
