@@ -56,6 +56,9 @@ func authoriseOffer(in Input) *schema.Error {
 	if t.GetSubscriber() == "" || in.Command.GetPrincipal() != t.GetSubscriber() {
 		return schema.Errorf(callv1.Code_CODE_FORBIDDEN, "the terminal is not the principal's")
 	}
+	if by := in.Command.GetOffer().GetCaller().GetSubscriber(); by != "" && by != in.Command.GetPrincipal() {
+		return schema.Errorf(callv1.Code_CODE_FORBIDDEN, "the caller shown is not the principal")
+	}
 	if in.Call == nil {
 		callID, ordinal, ok := schema.SplitLegID(in.Command.GetLegId())
 		if !ok || callID != in.Command.GetCallId() || ordinal != 1 {

@@ -12,6 +12,18 @@ import (
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
 
+// TestNobodyCallsUnderAnothersName: the caller that is shown is the one who was
+// authenticated.
+func TestNobodyCallsUnderAnothersName(t *testing.T) {
+	w := newWorld(t)
+	c := offerFrom(alice)
+	c.GetOffer().Caller.Subscriber = "bob"
+	out := w.send(from(alice), c)
+	if out.Reply.GetError().GetCode() != callv1.Code_CODE_FORBIDDEN || out.Commit {
+		t.Errorf("reply %v, commit %v", out.Reply, out.Commit)
+	}
+}
+
 func loserLeg(callID string) string { return schema.LegID(callID, 1) }
 
 // TestStrangersChangeNothing: a command under another adapter's name, for a leg
