@@ -19,7 +19,8 @@ func nodeCases() []func(*env) {
 
 const (
 	nodeInterval = 100 * time.Millisecond
-	nodeTTL      = 400 * time.Millisecond
+	// nodeTTL is more than a busy machine keeps a goroutine waiting.
+	nodeTTL = 800 * time.Millisecond
 )
 
 func (e *env) nodes(b *bus.Bus) bus.Nodes { return bus.NewNodes(b, nodeInterval, nodeTTL) }
@@ -91,7 +92,7 @@ func deadNodeExpires(e *env) {
 	stop := e.announce(b, instance("1"))
 	seen := e.watchNodes(e.bus("callstate", "x"))
 	e.sees(seen, "+media/a/1/0", "synced")
-	for range 5 { // well beyond the TTL it stays up
+	for range nodeTTL * 3 / 2 / moment { // well beyond the TTL it stays up
 		none(e, seen)
 	}
 	e.ok(b.Driver().Close()) // as a killed process: nothing is removed
