@@ -9,9 +9,6 @@ import (
 // flow says which ways media goes, seen from whoever describes it.
 type flow struct{ send, receive bool }
 
-// across is a flow as the other end sees it.
-func (f flow) across() flow { return flow{f.receive, f.send} }
-
 // within is what of a flow the other end, as it sees it, lets be.
 func (f flow) within(other flow) flow {
 	return flow{f.send && other.receive, f.receive && other.send}
