@@ -146,6 +146,9 @@ func eventMessages(s *session, e *callv1.Event) []any {
 		}
 		return append(out, sessionUpdated{session: s.id, state: updateReceived, sdp: b.Reoffer.GetSdp()})
 	case *callv1.Event_Established:
+		if s.state == established {
+			return nil // the connection before heard it, and that was not noted before it broke
+		}
 		return []any{sessionState{session: s.id, state: established}}
 	case *callv1.Event_Ended:
 		out := []any{sessionState{session: s.id, state: terminated, reason: endedText(b.Ended.GetReason(), s.side)}}

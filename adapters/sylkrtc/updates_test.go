@@ -295,6 +295,8 @@ func TestUpdateTakesUp(t *testing.T) {
 	if r := s.host.command(t); r.GetReoffer() == nil || r.GetLegId() != l.id {
 		t.Errorf("the command is %v", r)
 	}
+	l.deliver(t, establishedEvent()) // of before the loss, whose delivery was not noted
+	c.nothing()
 	l.deliver(t, reofferEvent("theirs"))
 	c.updated("s1", "received", "theirs", "")
 	c.refused(c.Answer(within(t), "s1", "x"), "Cannot answer outgoing session s1")
