@@ -470,3 +470,8 @@ func attribute(text, name string) string {
 	value, _, _ := strings.Cut(rest, "\r\n")
 	return value
 }
+
+// of makes a candidate of a generation.
+func of(text, ufrag string) *callv1.Candidate {
+	return &callv1.Candidate{Candidate: text, Ufrag: ufrag, MLine: -1}
+}

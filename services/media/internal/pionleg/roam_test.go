@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ type nat struct {
 	t     testing.TB
 	inner *net.UDPConn
 	to    *net.UDPAddr
+
+	cut atomic.Bool // nothing passes
 
 	mu       sync.Mutex
 	outer    *net.UDPConn
@@ -70,7 +73,9 @@ func (n *nat) out() {
 		}
 		n.mu.Lock()
 		n.terminal = from
-		_, _ = n.outer.Write(buf[:size])
+		if !n.cut.Load() {
+			_, _ = n.outer.Write(buf[:size])
+		}
 		n.mu.Unlock()
 	}
 }
@@ -83,7 +88,9 @@ func (n *nat) in(c *net.UDPConn) {
 			return
 		}
 		n.mu.Lock()
-		_, _ = n.inner.WriteToUDP(buf[:size], n.terminal)
+		if !n.cut.Load() {
+			_, _ = n.inner.WriteToUDP(buf[:size], n.terminal)
+		}
 		n.mu.Unlock()
 	}
 }
