@@ -44,7 +44,7 @@ func (r *rig) startAdapter(kind, node string) *adapter {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err = bus.NewNodes(a.b, 20*time.Millisecond, time.Second).Announce(ctx, func() bus.Node {
+	_, err = bus.NewNodes(a.b, 20*time.Millisecond, patience).Announce(ctx, func() bus.Node {
 		return bus.Node{Kind: kind, Node: node, Instance: a.instance}
 	})
 	if err != nil {
@@ -178,7 +178,8 @@ func isInCall(e *callv1.Event) bool      { return e.GetInCall() != nil }
 func isIdle(e *callv1.Event) bool        { return e.GetIdle() != nil }
 func isPushFailed(e *callv1.Event) bool  { return e.GetPushFailed() != nil }
 
-// story names the events that a terminal got, in order.
+// story names the events that a terminal got, in order; a new owner may show it a
+// call again.
 func (a *adapter) story(t *callv1.Terminal) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -189,7 +190,9 @@ func (a *adapter) story(t *callv1.Terminal) string {
 			if e.GetEnded() != nil {
 				name += ":" + step.ReasonName(e.GetEnded().GetReason())
 			}
-			out = append(out, name)
+			if e.GetInCall() == nil || len(out) == 0 || out[len(out)-1] != name {
+				out = append(out, name)
+			}
 		}
 	}
 	return strings.Join(out, " ")

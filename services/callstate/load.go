@@ -57,14 +57,17 @@ func (a *actor) found(r bus.Record) error {
 	a.deliveries.set(c)
 	a.p.s.timers.set(a.id, a.p.n, nextDeadline(c))
 	a.settleMedia(c)
+	a.restored = true
 	if step.Live(c) {
-		a.restored = true
 		a.p.s.subs.add(a, c)
 		a.countLive(c)
 		a.p.s.goRun(func() { a.p.s.askMedia(a, c) })
 	} else {
 		a.p.s.subs.remove(a)
 		a.countOver()
+		if a.p.s.now().Sub(c.GetEndedAt().AsTime()) < statusFor {
+			a.showAll(c) // who it was shown to may not have heard of its end
+		}
 	}
 	return nil
 }

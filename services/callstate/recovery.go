@@ -71,10 +71,6 @@ func (p *partition) restore(r bus.Record) {
 	}
 	c := a.call
 	a.deliveries.wake()
-	if !step.Live(c) && s.now().Sub(c.GetEndedAt().AsTime()) < statusFor {
-		a.restored = true
-		a.showAll(c) // who it was shown to may not have heard of its end
-	}
 	if step.Live(c) {
 		s.log.Info("call restored", "call", id, "state", step.StateName(c), "pending", len(c.GetPendingEvents()))
 		s.reconcile(a)

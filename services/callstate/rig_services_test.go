@@ -102,7 +102,7 @@ func (r *rig) startMedia(node string) *mediaNode {
 	r.t.Cleanup(sub.Stop)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.t.Cleanup(cancel)
-	_, err = bus.NewNodes(m.b, 20*time.Millisecond, time.Second).Announce(ctx, func() bus.Node {
+	_, err = bus.NewNodes(m.b, 20*time.Millisecond, patience).Announce(ctx, func() bus.Node {
 		return bus.Node{Kind: "media", Node: node, Instance: "i"}
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func (r *rig) startCallState(wrap func(bus.Driver) bus.Driver) (kill func()) {
 		r.t.Fatal(err)
 	}
 	s, err := callstate.New(r.cfg, callstate.Env{
-		Bus: b, Terminals: bus.NewTerminals(b), Nodes: bus.NewNodes(b, 20*time.Millisecond, time.Second),
+		Bus: b, Terminals: bus.NewTerminals(b), Nodes: bus.NewNodes(b, 20*time.Millisecond, patience),
 		Leases: bus.NewLeases(used, "callstate/c1"), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
