@@ -273,3 +273,18 @@ func TestStatus(t *testing.T) {
 		t.Errorf("event %v", e)
 	}
 }
+
+// TestATerminalWhosePullHadNoOutcomePullsAgain: its host gave the leg up that it may
+// have got.
+func TestATerminalWhosePullHadNoOutcomePullsAgain(t *testing.T) {
+	w, _ := losing(t)
+	own := legOf(w, 1).GetTerminal()
+	w.mustOK(w.send(from(own), pullBy(own, 3)))
+	last := w.call.GetLegs()[len(w.call.GetLegs())-1]
+	if last.GetTerminal().GetId() != own.GetId() || last.GetState() == callv1.LegState_LEG_STATE_ENDED {
+		t.Errorf("leg %v", last)
+	}
+	if out := w.send(from(own), pullBy(own, 4)); out.Reply.GetError().GetCode() != callv1.Code_CODE_CONFLICT {
+		t.Errorf("a terminal in the call pulled it: %v", out.Reply)
+	}
+}

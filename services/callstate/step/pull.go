@@ -36,10 +36,21 @@ func refusePull(in Input) *schema.Error {
 		return e
 	case l != nil && !live(l):
 		return schema.Errorf(callv1.Code_CODE_ENDED, "the leg has ended")
-	case takesPart(in.Call, id):
+	case speaks(in.Call, id):
 		return schema.Errorf(callv1.Code_CODE_CONFLICT, "the terminal is in this call")
 	}
 	return nil
+}
+
+// speaks reports whether a terminal has a live leg in a call that was not given up
+// for it: after a pull of unknown outcome its host does that, and it may pull anew.
+func speaks(c *callv1.CallRecord, terminalID string) bool {
+	for _, l := range c.GetLegs() {
+		if live(l) && !l.GetLost() && l.GetTerminal().GetId() == terminalID {
+			return true
+		}
+	}
+	return false
 }
 
 // planPull has the media node answer the terminal within what the other side has
