@@ -55,12 +55,34 @@ func holds(p *callv1.Party, a schema.Address) bool {
 	return false
 }
 
+// canonicalHeaders gives a client's headers without those that it has no say in.
 func canonicalHeaders(hs []header) []*callv1.Header {
 	var out []*callv1.Header
 	for _, h := range hs {
-		out = append(out, &callv1.Header{Name: h.name, Value: h.value})
+		if !vouched(h.name) {
+			out = append(out, &callv1.Header{Name: h.name, Value: h.value})
+		}
 	}
 	return out
+}
+
+// vouched reports whether a header says who calls or is called, or how the request
+// came. In SIP a network vouches for those (RFC 3325), so whoever gets one believes
+// it: here they are what was verified, and never a client's own.
+func vouched(name string) bool {
+	switch strings.ToLower(name) {
+	case "from", "f", "to", "t", "contact", "m", "reply-to", "referred-by", "b", // with their compact forms, RFC 3261 section 7.3.3
+		"via", "v", "route", "record-route", "path", "service-route", "call-id", "i", "cseq", "max-forwards",
+		"authorization", "proxy-authorization", "authentication-info",
+		"identity", "y", "identity-info", "privacy", "remote-party-id", "diversion", "history-info",
+		"p-asserted-identity", "p-preferred-identity", "p-asserted-service", "p-preferred-service",
+		"p-associated-uri", "p-called-party-id", "p-served-user", "p-profile-key", "p-user-database",
+		"p-visited-network-id", "p-access-network-info", "p-charge-info", "p-charging-vector",
+		"p-charging-function-addresses", "p-dcs-billing-info", "p-dcs-laes", "p-dcs-osps", "p-dcs-redirect",
+		"p-dcs-trace-party-id", "p-private-network-indication":
+		return true
+	}
+	return false
 }
 
 // canonicalCandidates turns a trickle's candidates. Browsers say the end of a

@@ -114,3 +114,20 @@ func TestOwnEnd(t *testing.T) {
 		}
 	}
 }
+
+// Who calls is never what a client's headers say.
+func TestHeadersVouchedFor(t *testing.T) {
+	for name, want := range map[string]bool{
+		"P-Asserted-Identity": false, "p-asserted-identity": false, "P-ASSERTED-IDENTITY": false,
+		"P-Preferred-Identity": false, "Remote-Party-ID": false, "P-Charge-Info": false, "P-Served-User": false,
+		"From": false, "f": false, "To": false, "T": false, "Contact": false, "m": false, "Via": false, "v": false,
+		"Identity": false, "y": false, "Diversion": false, "History-Info": false, "Privacy": false,
+		"Referred-By": false, "Record-Route": false, "Call-ID": false, "Proxy-Authorization": false,
+		"X-From": true, "X-P-Asserted-Identity": true, "P-Application": true, "Subject": true, "User-Agent": true, "Call-Info": true,
+	} {
+		got := canonicalHeaders([]header{{"X-First", "1"}, {name, "Boss <sip:boss@example.com>"}, {"X-Last", "2"}})
+		if there := len(got) == 3; there != want || got[0].GetName() != "X-First" || got[len(got)-1].GetName() != "X-Last" {
+			t.Errorf("%s: carried are %v", name, got)
+		}
+	}
+}
