@@ -44,7 +44,7 @@ func (r *rig) startAdapter(kind, node string) *adapter {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err = bus.NewNodes(a.b, 20*time.Millisecond, patience).Announce(ctx, func() bus.Node {
+	gone, err := bus.NewNodes(a.b, 20*time.Millisecond, patience).Announce(ctx, func() bus.Node {
 		return bus.Node{Kind: kind, Node: node, Instance: a.instance}
 	})
 	if err != nil {
@@ -54,6 +54,7 @@ func (r *rig) startAdapter(kind, node string) *adapter {
 	a.leave = func() {
 		once.Do(func() {
 			cancel()
+			<-gone
 			sub.Stop()
 			_ = a.b.Driver().Close()
 		})
