@@ -1,8 +1,6 @@
 package sylkrtc
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -16,6 +14,7 @@ type account struct {
 	credentials *callv1.Credentials
 	displayName string
 	prefixes    []string
+	guestID     string // the request goroutine's: its subscriber as a guest, once it was one
 
 	// Written by the connection's request goroutine with p.mu held.
 	principal *callv1.Principal // nil until the directory has verified it
@@ -46,8 +45,8 @@ func unknownAccount(transaction, name string) failure {
 	return failure{transaction, "Unknown account specified: " + printable(name)}
 }
 
-// addAccount takes an account in: its domain must be served here, and it must
-// be new on this connection. Its password is verified when it is needed.
+// addAccount takes an account in: its domain must be served here, unless guests
+// may call, and it must be new on this connection. Its password is verified when it is needed.
 func (p *peer) addAccount(transaction string, r *accountAdd) {
 	aor, _ := parseAOR(r.account) // the parser has checked it
 	served, err := p.a.host.ServesDomain(p.ctx, aor.Domain())
@@ -60,7 +59,7 @@ func (p *peer) addAccount(transaction string, r *accountAdd) {
 	case err != nil:
 		p.send(failure{transaction, errorText(err)})
 		return
-	case !served:
+	case !served && p.a.cfg.AuthForCalls: // else it can place calls as a guest
 		p.send(failure{transaction, "SIP domain not allowed: " + printable(aor.Domain())})
 		return
 	case len(p.accounts) >= p.a.cfg.MaxAccounts:
@@ -218,7 +217,7 @@ func (p *peer) caller(a *account) (*callv1.Principal, error) {
 		var err error
 		principal, err = p.verify(a)
 		if schema.CodeOf(err) == callv1.Code_CODE_UNAUTHENTICATED && !p.a.cfg.AuthForCalls {
-			principal, err = guest(a), nil
+			principal, err = p.guest(a)
 		}
 		if err != nil {
 			return nil, err
@@ -228,15 +227,6 @@ func (p *peer) caller(a *account) (*callv1.Principal, error) {
 		return principal, nil
 	}
 	return principal, p.attach(a, principal, false)
-}
-
-// guest is who an account is whose password nobody checks: a party outside the
-// directory, which can call and not be called.
-func guest(a *account) *callv1.Principal {
-	return &callv1.Principal{
-		Subscriber: "guest:" + a.aor.AOR(),
-		Party:      &callv1.Party{Addresses: []string{a.aor.String()}, DisplayName: a.displayName},
-	}
 }
 
 // attach makes the account's terminal, or changes it.
@@ -300,15 +290,4 @@ func (p *peer) detachAll(why kit.DetachReason) {
 		p.a.messaging.gone(t.account)
 		t.detach(why)
 	}
-}
-
-// party is how the account's calls show their caller: as the directory says,
-// with the client's own display name where it has none.
-func (a *account) party(principal *callv1.Principal) *callv1.Party {
-	if principal.GetParty().GetDisplayName() != "" || a.displayName == "" {
-		return principal.GetParty()
-	}
-	party := proto.CloneOf(principal.GetParty())
-	party.DisplayName = a.displayName
-	return party
 }

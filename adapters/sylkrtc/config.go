@@ -35,7 +35,7 @@ type Config struct {
 	PingInterval time.Duration `yaml:"ping_interval" doc:"How often a connection is pinged with a WebSocket ping."`
 	PongTimeout  time.Duration `yaml:"pong_timeout" doc:"How long the answer to a ping may take before the connection counts as lost."`
 
-	AuthForCalls   bool `yaml:"require_auth_for_calls" doc:"Verify the account's password before a call of an account that has not registered. When false, anybody can call under the name of any account of a served domain: for closed networks only."`
+	AuthForCalls   bool `yaml:"require_auth_for_calls" doc:"Verify the account's password before a call of an account that has not registered. When false, who has no password here can still place calls, as a guest: not under the name of anybody whom the directory knows, anonymously under another name in a served domain, and as they say under names in other domains, which cannot be checked. For closed networks only."`
 	ResumeCalls    bool `yaml:"resume_calls" doc:"Keep the calls of a connection that broke for call state's grace period, so that the account can go on with them on a new connection. When false they end at once."`
 	BareOriginator bool `yaml:"bare_originator" doc:"Tell sylkRTC-1 clients who calls as a bare address, as clients of July 2015 expect, instead of an object with address and display name."`
 

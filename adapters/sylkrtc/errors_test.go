@@ -140,26 +140,6 @@ func TestErrorRefusedCalls(t *testing.T) {
 	c.nothing()
 }
 
-func TestErrorCallWithoutCredentials(t *testing.T) {
-	both(t, func(t *testing.T, v string) {
-		for _, required := range []bool{true, false} {
-			s := serve(t, func(c *Config) { c.AuthForCalls = required })
-			c := s.client(t, v)
-			c.ok(c.AddAccount(within(t), "alice@example.com", "00000000000000000000000000000000"))
-			c.ok(c.Create(within(t), "s1", "alice@example.com", "bob@example.com", "offer"))
-			if required {
-				c.terminated("s1", "904 Operation has no matching challenge ")
-				s.host.noCommand(t)
-				continue
-			}
-			c.state("s1", "progress")
-			if o := s.host.command(t); o.GetPrincipal() == "alice" || o.GetOffer().GetCaller().GetAddresses()[0] != "sip:alice@example.com" {
-				t.Errorf("a guest calls as %v", o)
-			}
-		}
-	})
-}
-
 // A session-answer that lost the race is acked and then terminated with 487.
 func TestErrorAnswerLostRace(t *testing.T) {
 	both(t, func(t *testing.T, v string) {

@@ -118,7 +118,7 @@ func ufragOf(s string) string {
 // identityOf shows a party as an address of record, which every party has,
 // given or as an alias that can be dialled back.
 func identityOf(p *callv1.Party, domain string) identity {
-	id := identity{URI: "anonymous@anonymous.invalid", DisplayName: p.GetDisplayName()} // RFC 3261 section 8.1.1.3
+	id := identity{URI: anonymous, DisplayName: p.GetDisplayName()}
 	if a, ok := schema.FirstOf(p, schema.SchemeSIP); ok {
 		id.URI = a.AOR()
 	} else if a, ok := schema.FirstOf(p, schema.SchemeTel); ok {
