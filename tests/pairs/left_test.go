@@ -2,10 +2,7 @@ package pairs_test
 
 import (
 	"context"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/bus/localbus"
@@ -57,36 +54,9 @@ func nothingLeft(t *testing.T, x *exchange.Exchange, before int) {
 		t.Error(left)
 	}
 	x.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for goroutines() > before {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Errorf("%d goroutines, %d before:\n%s", goroutines(), before, stacks())
-			return
-		}
+	ctx, cancel = context.WithTimeout(context.Background(), *patience)
+	defer cancel()
+	if left := exchange.GoroutinesEnded(ctx, before); left != "" {
+		t.Errorf("goroutines were left behind:\n%s", left)
 	}
-}
-
-func goroutines() int { return len(strings.Split(stacks(), "\n\n")) }
-
-// stacks are those of all goroutines but of the servers that outlive an exchange.
-func stacks() string {
-	buf := make([]byte, 1<<20)
-	for {
-		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
-		buf = make([]byte, 2*len(buf))
-	}
-	var kept []string
-	for _, g := range strings.Split(string(buf), "\n\n") {
-		if !strings.Contains(g, "nats-server") {
-			kept = append(kept, g)
-		}
-	}
-	return strings.Join(kept, "\n\n")
 }

@@ -70,7 +70,7 @@ func TestPairs(t *testing.T) {
 	var mu sync.Mutex
 	for _, g := range groups() {
 		t.Run(g.name, func(t *testing.T) {
-			before := goroutines()
+			before := exchange.Goroutines()
 			x := exchange.Start(t, g.options(t))
 			slots := make(chan struct{}, g.atOnce)
 			t.Run("cells", func(t *testing.T) {

@@ -91,6 +91,20 @@ func (x *Exchange) Settled(ctx context.Context) string {
 	}
 }
 
+// Live gives the calls of subscribers that are not over, as call state has them.
+func (x *Exchange) Live(subscribers ...string) []*callv1.CallRecord {
+	var out []*callv1.CallRecord
+	for _, r := range x.calls.Live() {
+		over := r.GetState() == callv1.CallState_CALL_STATE_ENDED || r.GetState() == callv1.CallState_CALL_STATE_REDIRECTED
+		theirs := slices.Contains(subscribers, r.GetCaller().GetSubscriber()) ||
+			slices.Contains(subscribers, r.GetCallee().GetSubscriber())
+		if !over && theirs {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // Until waits until all live calls are as f says.
 func (x *Exchange) Until(ctx context.Context, f func(*callv1.CallRecord) bool) error {
 	tick := time.NewTicker(2 * time.Millisecond)

@@ -37,6 +37,11 @@ func (t *terminal) signIn() error {
 	if err != nil {
 		return fmt.Errorf("%s cannot connect: %w", t.name, err)
 	}
+	for _, k := range t.calls { // before it signs in: what it is told comes at once
+		if !k.over && t.p.CannotResume == "" {
+			k.k = c.Named(k.k.ID())
+		}
+	}
 	who := t.st.who[t.person]
 	before := t.st.x.Terminals(who.Subscriber)
 	if err = c.SignIn(ctx, who); err == nil {
@@ -47,11 +52,6 @@ func (t *terminal) signIn() error {
 		return fmt.Errorf("%s cannot sign in: %w", t.name, err)
 	}
 	t.client = c
-	for _, k := range t.calls {
-		if !k.over && t.p.CannotResume == "" {
-			k.k = c.Named(k.k.ID())
-		}
-	}
 	return nil
 }
 

@@ -97,9 +97,14 @@ func (t *terminal) noMoreCalls(ctx context.Context) error {
 
 func (t *terminal) callSilent(ctx context.Context, name string, k *call) error {
 	may := t.tail(name)
+	ends := func(s scenario.Step) bool { return s.What == "ended" }
 	for {
-		short, cancel := context.WithTimeout(ctx, quiet)
-		h, err := t.next(short, k)
+		wait := quiet
+		if !k.over && slices.ContainsFunc(may, ends) {
+			wait = t.st.patience // an end that may come, and must, since the call is over
+		}
+		within, cancel := context.WithTimeout(ctx, wait)
+		h, err := t.next(within, k)
 		cancel()
 		if err != nil {
 			break // nothing came
@@ -146,36 +151,37 @@ func (t *terminal) noMoreStatus(ctx context.Context) error {
 
 // records gives the calls of the cast.
 func (st *stage) records(ctx context.Context) ([]*callv1.CallRecord, error) {
-	var ids []string
-	for _, a := range st.who {
-		ids = append(ids, a.Subscriber)
-	}
-	return st.x.Records(ctx, ids...)
+	return st.x.Records(ctx, st.ids()...)
 }
 
-// settled waits until all calls are over and all events were taken.
+// ids are the cast's subscribers.
+func (st *stage) ids() []string {
+	var out []string
+	for _, a := range st.who {
+		out = append(out, a.Subscriber)
+	}
+	return out
+}
+
+// settled waits until all calls are over, and gives them.
 func (st *stage) settled(ctx context.Context) ([]*callv1.CallRecord, error) {
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		records, err := st.records(ctx)
-		if err != nil {
-			return nil, err
-		}
-		live := slices.IndexFunc(records, func(r *callv1.CallRecord) bool {
-			over := r.GetState() == callv1.CallState_CALL_STATE_ENDED || r.GetState() == callv1.CallState_CALL_STATE_REDIRECTED
-			return !over
-		})
-		if live < 0 && len(records) >= len(st.s.Records) {
-			return records, nil
+		live := st.x.Live(st.ids()...)
+		if len(live) == 0 {
+			// The journal is asked only now: that is more work.
+			records, err := st.records(ctx)
+			if err != nil || len(records) >= len(st.s.Records) || ctx.Err() != nil {
+				return records, err
+			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			if live >= 0 {
-				return nil, fmt.Errorf("call %s is not over: %s", records[live].GetId(), records[live].GetState())
+			if len(live) > 0 {
+				return nil, fmt.Errorf("call %s is not over: %s", live[0].GetId(), live[0].GetState())
 			}
-			return records, nil
 		}
 	}
 }

@@ -17,8 +17,10 @@ import (
 
 // Result is how a scenario went.
 type Result struct {
-	// Cannot is why the protocols cannot do it; it was not played then.
+	// Cannot is why it cannot be done, and Who lacks what it takes; it was not played
+	// then.
 	Cannot string
+	Who    *Protocol
 	// Less: somebody lacked something, and what the scenario says for that was
 	// played.
 	Less bool
@@ -62,7 +64,7 @@ func Expect(s *scenario.Scenario, from, to *Protocol) Result {
 	speaks := speakers(s, from, to)
 	for _, c := range s.Required() {
 		if why := speaks(c.Terminal).Cannot(c); why != "" {
-			return Result{Cannot: speaks(c.Terminal).Name + ": " + why}
+			return Result{Cannot: why, Who: speaks(c.Terminal)}
 		}
 	}
 	var less func([]scenario.Step) bool

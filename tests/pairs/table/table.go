@@ -46,7 +46,7 @@ Every situation that an exchange must handle is a scenario: a text file in [sche
 | mark | meaning |
 |---|---|
 | ` + passes + ` | passes |
-| ` + less + ` | passes without something that one of the two protocols lacks, in the way that the file says |
+| ` + less + ` | passes, in the way that the file gives for protocols that lack something |
 | a letter | cannot: the reason stands below the table |
 
 A row's columns are the caller's protocol; the marks in them, from left to right, are the called's: `
@@ -66,8 +66,14 @@ func (t *Table) Markdown() string {
 	return b.String()
 }
 
+// reason is why some cells of a table cannot be played, and whose doing that is.
+type reason struct {
+	why string
+	who []string
+}
+
 func (t *Table) theme(b *strings.Builder, theme scenario.Theme, names []string) {
-	var reasons []string // in the order of their letters
+	var reasons []reason // in the order of their letters
 	var rows strings.Builder
 	for i, s := range t.Scenarios {
 		if s.Theme != theme.Name {
@@ -90,25 +96,26 @@ func (t *Table) theme(b *strings.Builder, theme scenario.Theme, names []string) 
 	}
 	fmt.Fprintf(b, "\n## %s\n\n| scenario | %s → |\n|---%s|\n%s", theme.Heading, strings.Join(names, " → | "),
 		strings.Repeat("|---", len(names)), rows.String())
-	for i, why := range reasons {
-		fmt.Fprintf(b, "\n%s: %s.", letter(i), why)
-		if i < len(reasons)-1 {
-			b.WriteString("\\")
-		} else {
+	for i, r := range reasons {
+		if i == 0 {
 			b.WriteString("\n")
 		}
+		fmt.Fprintf(b, "- **%s** (%s): %s.\n", letter(i), strings.Join(r.who, ", "), r.why)
 	}
 }
 
-func markOf(r play.Result, reasons []string) (string, []string) {
+func markOf(r play.Result, reasons []reason) (string, []reason) {
 	switch {
 	case r.Err != nil:
 		return fails, reasons
 	case r.Cannot != "":
-		i := slices.Index(reasons, r.Cannot)
+		i := slices.IndexFunc(reasons, func(x reason) bool { return x.why == r.Cannot })
 		if i < 0 {
 			i = len(reasons)
-			reasons = append(reasons, r.Cannot)
+			reasons = append(reasons, reason{why: r.Cannot})
+		}
+		if x := &reasons[i]; !slices.Contains(x.who, r.Who.Name) {
+			x.who = append(x.who, r.Who.Name)
 		}
 		return letter(i), reasons
 	case r.Less:
