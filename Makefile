@@ -18,7 +18,7 @@ export GIT_CONFIG_VALUE_0 := *
 # Package patterns of all modules but tests/; in a workspace, ./... is the root
 # module only.
 UNIT = $(shell go list -m -f '{{.Dir}}/...' | grep -v '/tests/\.\.\.$$')
-TESTS = $(shell go list ./tests/... | grep -v /tests/lint)
+TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$')
 
 # What 'make run' gives to 'tandem serve', and the benchmarks 'make bench' runs.
 ARGS ?=
@@ -42,6 +42,7 @@ run: build ## Run the whole exchange on this machine (ARGS="--flag …")
 test: setup lint ## Everything: set-up, lint, all tests with the race detector, end to end in Chromium
 	go test -race -timeout 15m $(UNIT)
 	go test -race -timeout 40m -p 1 $(TESTS)
+	go test -race -timeout 5m ./tests/pairs
 
 .PHONY: test-unit
 test-unit: ## The modules' own tests, in under a minute, without installing anything
