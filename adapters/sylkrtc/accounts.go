@@ -1,6 +1,8 @@
 package sylkrtc
 
 import (
+	"time"
+
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -18,6 +20,7 @@ type account struct {
 
 	// Written by the connection's request goroutine with p.mu held.
 	principal *callv1.Principal // nil until the directory has verified it
+	verified  time.Time         // when it did so last
 	terminal  *callv1.Terminal  // nil until attached
 	detach    func(kit.DetachReason)
 	rings     bool
@@ -124,6 +127,7 @@ func (p *peer) register(transaction, name string) {
 // away the table cannot be told; a call that comes is refused all the same.
 func (p *peer) registrationLost(a *account, why callv1.Code) {
 	if why != callv1.Code_CODE_RETRY {
+		p.a.messaging.gone(a)
 		if err := p.unring(a); err == nil {
 			return
 		}
@@ -205,28 +209,59 @@ func (p *peer) verify(a *account) (*callv1.Principal, error) {
 		}
 		return nil, err
 	}
-	a.principal = principal
+	a.principal, a.verified = principal, time.Now()
 	return principal, nil
+}
+
+// known gives who an account is, verified not too long ago: passwords are changed,
+// tokens expire and are revoked. What is found out then also ends a registration.
+func (p *peer) known(a *account) (*callv1.Principal, error) {
+	if p.verifiedLately(a) {
+		return a.principal, nil
+	}
+	principal, err := p.verify(a)
+	if code := schema.CodeOf(err); err != nil && code != callv1.Code_CODE_RETRY && a.canRing() {
+		p.a.log.Info("registration ended", "remote", p.remote, "account", a.aor.AOR(), "error", err)
+		p.registrationLost(a, code)
+		p.tell(a, registrationState{account: a.name, state: failed, reason: refusedRegistration(code)})
+	}
+	return principal, err
+}
+
+func (p *peer) verifiedLately(a *account) bool {
+	return a.principal != nil && time.Since(a.verified) < p.a.cfg.Reauthenticate
 }
 
 // caller makes an account able to place calls: verified, and attached so that
 // the events of its calls come here.
 func (p *peer) caller(a *account) (*callv1.Principal, error) {
-	principal := a.principal
-	if principal == nil {
-		var err error
-		principal, err = p.verify(a)
-		if schema.CodeOf(err) == callv1.Code_CODE_UNAUTHENTICATED && !p.a.cfg.AuthForCalls {
-			principal, err = p.guest(a)
-		}
-		if err != nil {
-			return nil, err
-		}
+	principal, err := p.known(a)
+	if schema.CodeOf(err) == callv1.Code_CODE_UNAUTHENTICATED && !p.a.cfg.AuthForCalls {
+		principal, err = p.guest(a)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return principal, p.attached(a, principal)
+}
+
+// attached makes the account's terminal, if it has none of that subscriber. An
+// account that is registered stays so when its address is another's now.
+func (p *peer) attached(a *account, principal *callv1.Principal) error {
 	if a.terminal != nil && a.terminal.GetSubscriber() == principal.GetSubscriber() {
-		return principal, nil
+		return nil
 	}
-	return principal, p.attach(a, principal, false)
+	rings := a.canRing()
+	settle := p.a.terminals.begin(principal.GetSubscriber())
+	defer settle()
+	if err := p.attach(a, principal, rings); err != nil || !rings {
+		return err
+	}
+	p.mu.Lock()
+	a.rings = true
+	p.mu.Unlock()
+	p.a.messaging.registered(a)
+	return nil
 }
 
 // attach makes the account's terminal, or changes it.

@@ -35,7 +35,10 @@ type Config struct {
 	PingInterval time.Duration `yaml:"ping_interval" doc:"How often a connection is pinged with a WebSocket ping."`
 	PongTimeout  time.Duration `yaml:"pong_timeout" doc:"How long the answer to a ping may take before the connection counts as lost."`
 
-	AuthForCalls   bool `yaml:"require_auth_for_calls" doc:"Verify the account's password before a call of an account that has not registered. When false, who has no password here can still place calls, as a guest: not under the name of anybody whom the directory knows, anonymously under another name in a served domain, and as they say under names in other domains, which cannot be checked. For closed networks only."`
+	AuthForCalls bool `yaml:"require_auth_for_calls" doc:"Verify the account's password before a call of an account that has not registered. When false, who has no password here can still place calls, as a guest: not under the name of anybody whom the directory knows, anonymously under another name in a served domain, and as they say under names in other domains, which cannot be checked. For closed networks only."`
+
+	Reauthenticate time.Duration `yaml:"reauthenticate_after" doc:"Verify the credentials of an account again before it places a call or uses messages, when they were verified longer ago than this; account-register always does. What was revoked or has expired then gets no further, and the registration ends. 0 verifies each time."`
+
 	ResumeCalls    bool `yaml:"resume_calls" doc:"Keep the calls of a connection that broke for call state's grace period, so that the account can go on with them on a new connection. When false they end at once."`
 	BareOriginator bool `yaml:"bare_originator" doc:"Tell sylkRTC-1 clients who calls as a bare address, as clients of July 2015 expect, instead of an object with address and display name."`
 
@@ -71,6 +74,7 @@ func Defaults() *Config {
 		PingInterval:   2 * time.Minute,
 		PongTimeout:    30 * time.Second,
 		AuthForCalls:   true,
+		Reauthenticate: 10 * time.Minute,
 		ResumeCalls:    true,
 		Messages:       messagesDefaults(),
 	}
@@ -123,6 +127,9 @@ func (c *Config) Validate() error {
 		if f.v < time.Millisecond {
 			return schema.Invalid(f.path, "must be at least 1ms")
 		}
+	}
+	if c.Reauthenticate < 0 {
+		return schema.Invalid("reauthenticate_after", "must not be negative")
 	}
 	return c.Messages.validate()
 }

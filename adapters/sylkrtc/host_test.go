@@ -26,6 +26,7 @@ type fakeHost struct {
 
 	mu        sync.Mutex
 	directory error // what every question gets, if set
+	verified  int   // how often credentials were verified
 	attach    error
 	// accept answers commands; it may block. nil: every command is carried out.
 	accept    func(*callv1.Command) (*callv1.Reply, error)
@@ -69,6 +70,7 @@ func (h *fakeHost) with(f func()) {
 func (h *fakeHost) Authenticate(_ context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.verified++
 	if h.directory != nil {
 		return nil, h.directory
 	}

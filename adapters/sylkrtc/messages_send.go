@@ -64,12 +64,9 @@ func (p *peer) correspondent(transaction, name string) (*account, *callv1.Princi
 
 // verified is correspondent for an account that is known, without a limit.
 func (p *peer) verified(transaction string, a *account) (*account, *callv1.Principal, bool) {
-	principal, err := a.principal, error(nil)
-	if principal == nil {
-		principal, err = p.verify(a)
-	}
+	principal, err := p.known(a)
 	if err == nil {
-		_, err = p.caller(a) // attached, so that it has a name and is told of
+		err = p.attached(a, principal) // so that it has a name and is told of
 	}
 	if err != nil {
 		p.send(failure{transaction, errorText(err)})

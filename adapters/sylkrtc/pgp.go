@@ -151,12 +151,12 @@ func (p *peer) knowsSomebody() bool {
 	}
 	p.mu.Unlock()
 	for _, a := range all {
-		if a.principal != nil {
+		if p.verifiedLately(a) {
 			return true
 		}
 	}
 	for _, a := range all {
-		if _, err := p.verify(a); err == nil {
+		if _, err := p.known(a); err == nil {
 			return true
 		}
 	}
