@@ -169,7 +169,7 @@ func TestHoldStopsMediaAndResumeStartsIt(t *testing.T) {
 		t.Errorf("who resumes is told %v", end[1])
 	}
 	hears("who resumes", a)
-	results = hold("inactive")
+	hold("inactive")
 	quiet("who holds both ways", a)
 	quiet("who is held both ways", b)
 	results = hold("sendrecv") // before the other side was even told
