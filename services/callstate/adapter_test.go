@@ -33,6 +33,8 @@ type adapter struct {
 	events  []*callv1.Event
 	refuse  func(*callv1.Event) *callv1.Error
 	present map[string]bool
+	// attached are the terminals that are signed in.
+	attached []*callv1.Terminal
 }
 
 func (r *rig) startAdapter(kind, node string) *adapter {
@@ -113,7 +115,7 @@ func (a *adapter) put(t *callv1.Terminal) *callv1.Terminal {
 	t.Id, t.Kind, t.Node, t.Instance = schema.NewID(), a.b.Kind(), a.b.Node(), a.instance
 	t.AttachedAt = timestamppb.Now()
 	a.mu.Lock()
-	a.present[t.GetId()] = true
+	a.present[t.GetId()], a.attached = true, append(a.attached, t)
 	a.mu.Unlock()
 	if err := a.terminals.Put(context.Background(), t); err != nil {
 		a.r.t.Fatal(err)

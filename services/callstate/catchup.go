@@ -1,6 +1,8 @@
 package callstate
 
 import (
+	"slices"
+
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
@@ -15,9 +17,10 @@ func (a *actor) catchUp(before *callv1.CallRecord, in step.Input, c *callv1.Call
 		a.giveUpGone(before, c)
 	}
 	if before == nil {
-		now := s.reachable(c.GetCallee().GetSubscriber())
-		for _, t := range now[min(len(in.Targets), len(now)):] {
-			a.own(attached(a.id, t))
+		for _, t := range s.reachable(c.GetCallee().GetSubscriber()) {
+			if !slices.ContainsFunc(in.Targets, func(known *callv1.Terminal) bool { return known.GetId() == t.GetId() }) {
+				a.own(attached(a.id, t))
+			}
 		}
 		if in.Wakes {
 			a.wake(in, c)

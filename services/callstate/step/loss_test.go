@@ -280,6 +280,12 @@ func TestATerminalWhosePullHadNoOutcomePullsAgain(t *testing.T) {
 	w, _ := losing(t)
 	own := legOf(w, 1).GetTerminal()
 	w.mustOK(w.send(from(own), pullBy(own, 3)))
+	w.mustOK(w.send(from(own), failedOn(pulled(3), "alice", lost)))
+	out := w.send(from(own), pullBy(own, 3)) // the leg that was given up is not made twice
+	if out.Reply.GetError().GetField() != "leg_id" {
+		t.Errorf("reply %v", out.Reply)
+	}
+	w.mustOK(w.send(from(own), pullBy(own, 5)))
 	last := w.call.GetLegs()[len(w.call.GetLegs())-1]
 	if last.GetTerminal().GetId() != own.GetId() || last.GetState() == callv1.LegState_LEG_STATE_ENDED {
 		t.Errorf("leg %v", last)

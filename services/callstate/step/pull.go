@@ -30,7 +30,7 @@ func authorisePull(in Input) *schema.Error {
 func refusePull(in Input) *schema.Error {
 	l, id := leg(in.Call, in.Command.GetLegId()), in.Command.GetPull().GetTerminal().GetId()
 	switch {
-	case l != nil && l.GetTerminal().GetId() != id:
+	case l != nil && (l.GetTerminal().GetId() != id || l.GetLost()):
 		e := schema.Errorf(callv1.Code_CODE_CONFLICT, "the leg is another's")
 		e.Field = "leg_id"
 		return e

@@ -52,9 +52,9 @@ func StatusOf(c *callv1.CallRecord, t *callv1.Terminal) Status {
 			continue
 		}
 		switch {
-		case isActive(l):
+		case isActive(l) && !l.GetLost(): // a lost one was given up for it
 			return NotShown
-		case live(l):
+		case isCandidate(l):
 			return ShownAsIs
 		case over && l.GetEndedAt().AsTime().Equal(c.GetEndedAt().AsTime()):
 			had = true
