@@ -46,7 +46,7 @@ func (v *violation) legs() {
 			v.add("leg %d ended without a reason or time", l.GetOrdinal())
 		case ended && (l.GetLost() || l.GetOfferOut() != 0 || l.GetOfferDue()):
 			v.add("leg %d has ended and waits for something", l.GetOrdinal())
-		case l.GetOfferOut() > l.GetMediaRevision() || l.GetTransportRevision() > l.GetMediaRevision():
+		case l.GetOfferOut() != 0 && l.GetOfferOut() != l.GetMediaRevision() || l.GetTransportRevision() > l.GetMediaRevision():
 			v.add("leg %d: revisions %v", l.GetOrdinal(), l)
 		case l.GetOfferHops() > 2:
 			v.add("leg %d: the %dth re-offer of one change", l.GetOrdinal(), l.GetOfferHops())

@@ -35,11 +35,7 @@ func planReoffer(in Input) []*callv1.MediaOp {
 	}
 	l := leg(in.Call, in.Command.GetLegId())
 	far, revision := farOf(in.Call, l), nextRevision(in, l)
-	var ops []*callv1.MediaOp
-	for r := l.GetMediaRevision() + 1; r < revision; r++ {
-		ops = append(ops, withdraw(l.GetId(), r))
-	}
-	ops = append(ops,
+	ops := append(takeBack(in, l),
 		takeOffer(l.GetId(), revision, in.Command.GetReoffer().GetSdp(), l.GetTerminal()),
 		&callv1.MediaOp{LegId: l.GetId(), Revision: revision, Op: &callv1.MediaOp_MakeAnswer{
 			MakeAnswer: &callv1.MakeAnswer{PeerLegId: far.GetId()},
@@ -51,16 +47,19 @@ func planReoffer(in Input) []*callv1.MediaOp {
 	return ops
 }
 
-// makeOfferAnew has the media node offer a leg's terminal what another leg can
-// do. An earlier offer that came to nothing is taken back first: the media node
-// may not have been told yet, or the record may not know of it.
+// makeOfferAnew has the media node offer a leg's terminal what another leg can do.
 func makeOfferAnew(in Input, l, from *callv1.Leg) []*callv1.MediaOp {
+	return append(takeBack(in, l), makeOffer(l.GetId(), nextRevision(in, l), from.GetId(), l.GetTerminal()))
+}
+
+// takeBack has the media node forget an offer to a leg's terminal that is out, or
+// that came to nothing without its having been told, or the record knowing.
+func takeBack(in Input, l *callv1.Leg) []*callv1.MediaOp {
 	var ops []*callv1.MediaOp
-	revision := nextRevision(in, l)
-	for r := max(l.GetMediaRevision(), firstRevision+1); r < revision; r++ {
+	for r := max(l.GetMediaRevision(), firstRevision+1); r < nextRevision(in, l); r++ {
 		ops = append(ops, withdraw(l.GetId(), r))
 	}
-	return append(ops, makeOffer(l.GetId(), revision, from.GetId(), l.GetTerminal()))
+	return ops
 }
 
 // reofferCall is a terminal's new offer in its call. One that the media node
@@ -81,8 +80,7 @@ func reofferCall(t *txn) {
 		l.MediaRevision = revision
 		t.refuse(bad.GetCode(), "%s", bad.GetMessage())
 		t.note(tandem, label(l), "re-offer refused", l.GetId(), bad.GetMessage())
-		last := planReoffer(t.in)[len(t.in.Media)-1]
-		if l.GetOfferOut() != 0 && last.GetMakeAnswer() != nil { // the offer was taken, and ours back
+		if l.GetOfferOut() != 0 { // it has been taken back
 			t.dropOffer(l)
 			t.offerSoon(l)
 		}

@@ -78,7 +78,7 @@ func TestARefusedReofferLeavesLegAndCallAsTheyWere(t *testing.T) {
 	}
 	w.check(stories{1: "answered established", 2: "incoming established"})
 	w.fail = map[string]callv1.Code{}
-	w.do(act{by: from(al1), c: reofferOn(1, "alice"), plan: "TakeOffer 1/3, MakeAnswer 1/3, MakeOffer 2/2"})
+	w.do(act{by: from(al1), c: reofferOn(1, "alice"), plan: "Withdraw 1/2, TakeOffer 1/3, MakeAnswer 1/3, MakeOffer 2/2"})
 }
 
 // TestReoffersThatCross: the terminal's is served; ours is dropped, and sent again
@@ -86,7 +86,7 @@ func TestARefusedReofferLeavesLegAndCallAsTheyWere(t *testing.T) {
 func TestReoffersThatCross(t *testing.T) {
 	w := talking(t)
 	w.do(act{by: from(al1), c: reofferOn(1, "alice")})
-	w.do(act{from(bo1), reofferOn(2, "bob"), 0, "TakeOffer 2/3, MakeAnswer 2/3, Withdraw 1/2, MakeOffer 1/3", "Keep 2"})
+	w.do(act{from(bo1), reofferOn(2, "bob"), 0, "Withdraw 2/2, TakeOffer 2/3, MakeAnswer 2/3, Withdraw 1/2, MakeOffer 1/3", "Keep 2"})
 	w.check(stories{1: "answered established re-offer", 2: "incoming established"})
 	w.due(0, kindReoffer, legID(2))
 	if w.plan() != "Withdraw 2/3, MakeOffer 2/4" {
@@ -112,7 +112,7 @@ func TestAnOfferThatIsOutIsFollowedByTheNext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := talking(t)
 			w.do(act{by: from(al1), c: reofferOn(1, "alice")})
-			w.do(act{by: from(al1), c: reofferOn(1, "alice"), plan: "TakeOffer 1/3, MakeAnswer 1/3"})
+			w.do(act{by: from(al1), c: reofferOn(1, "alice"), plan: "Withdraw 1/2, TakeOffer 1/3, MakeAnswer 1/3"})
 			if l := legOf(w, 2); !l.GetOfferDue() || l.GetOfferOut() != 2 {
 				t.Fatalf("leg %v", l)
 			}
