@@ -103,6 +103,23 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		a.Close()
 		b.Close()
 	}
+	// One whose terminal restarts ICE, and then is another client.
+	again := newCall()
+	x, y := &party{client(t, o), again.leg(1), 1}, &party{client(t, o), again.leg(2), 1}
+	r.setUp(again, x.Client, y.Client)
+	for range 3 {
+		if err := x.Take(r.reoffer(again, x, y, check[string](t)(x.Restart()))[1].GetSdp()); err != nil {
+			t.Fatal(err)
+		}
+		old := x.Client
+		x.Client = client(t, o)
+		if err := x.Take(r.reoffer(again, x, y, check[string](t)(x.Offer()))[1].GetSdp()); err != nil {
+			t.Fatal(err)
+		}
+		old.Close()
+	}
+	x.Close()
+	y.Close()
 	// Legs in every other state: offered, offering, expected.
 	c := newCall()
 	a, offer := offerOf(t)

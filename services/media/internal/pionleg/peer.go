@@ -227,15 +227,15 @@ func (p *peer) AddCandidate(c *callv1.Candidate) {
 		p.log.Debug("candidate dropped", "reason", reason)
 		return
 	}
-	u, t := c.GetUfrag(), p.now.Load()
+	u := c.GetUfrag()
 	p.mu.Lock()
 	if p.taken >= p.e.cfg.Limits.Candidates || p.closed {
 		p.mu.Unlock()
 		return
 	}
 	p.taken++
-	snap := p.snap.Load()
-	add := t != nil && p.negotiated() && (u == "" || u == snap.session.Remote.Ufrag)
+	t, snap := p.now.Load(), p.snap.Load()
+	add := snap.session != nil && p.negotiated() && (u == "" || u == snap.session.Remote.Ufrag)
 	// One that names another generation may overtake its description.
 	if !add || u == "" && snap.offer != nil {
 		p.early = append(p.early, early{text, u})

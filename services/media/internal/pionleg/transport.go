@@ -217,6 +217,12 @@ func (t *transport) run(remote sdp.Transport, setup string) {
 			break
 		}
 	}
+	t.mu.Lock()
+	ours := t.closed
+	t.mu.Unlock()
+	if ours {
+		return // the terminal is just being told, on an agent that must last for it
+	}
 	t.fail("DTLS closed by the terminal", true, true)
 	_ = t.agent.Close()
 }
