@@ -68,14 +68,14 @@ type actor struct {
 	// slot is the caller whose limits this call counts for.
 	slot atomic.Pointer[string]
 
-	work func() // run, made once
+	work, workAfter func() // run and doAfter, made once
 	// reported guards the ladder's end metric against reloads.
 	reported sync.Once
 }
 
 func newActor(p *partition, id string) *actor {
 	a := &actor{p: p, id: id}
-	a.deliveries.a, a.work = a, a.run
+	a.deliveries.a, a.work, a.workAfter = a, a.run, a.doAfter
 	return a
 }
 

@@ -2,6 +2,7 @@ package callstate
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -15,7 +16,8 @@ import (
 type afterwards struct {
 	mu      sync.Mutex
 	queue   []afterCommit
-	told    chan struct{} // closed once all is said; nil while nothing is
+	running bool
+	told    chan struct{} // made by who waits, closed once all is said
 	dropped bool          // the queue was full: the record is to be said as a whole
 }
 
@@ -35,12 +37,12 @@ func (a *actor) afterCommit(c afterCommit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) >= maxAfter {
-		w.queue, w.dropped = append(w.queue[:0], w.queue[1:]...), true
+		w.queue, w.dropped = slices.Delete(w.queue, 0, 1), true
 	}
 	w.queue = append(w.queue, c)
-	if w.told == nil {
-		w.told = make(chan struct{})
-		a.p.s.goRun(a.doAfter)
+	if !w.running {
+		w.running = true
+		a.p.s.goRun(a.workAfter)
 	}
 }
 
@@ -48,12 +50,17 @@ func (a *actor) afterCommit(c afterCommit) {
 // of the legs: it must know which of them are committed, and what was withdrawn,
 // before it is asked for another exchange with one of them.
 func (a *actor) afterTold(ctx context.Context) error {
-	a.after.mu.Lock()
-	told := a.after.told
-	a.after.mu.Unlock()
-	if told == nil {
+	w := &a.after
+	w.mu.Lock()
+	if !w.running {
+		w.mu.Unlock()
 		return nil
 	}
+	if w.told == nil {
+		w.told = make(chan struct{})
+	}
+	told := w.told
+	w.mu.Unlock()
 	select {
 	case <-told:
 		return nil
@@ -74,13 +81,15 @@ func (a *actor) doAfter() {
 			w.queue = append(w.queue, afterCommit{node: c.GetMediaNode(), id: schema.NewID(), epoch: a.p.epoch(), ops: step.MediaOf(c)})
 		}
 		if len(w.queue) == 0 || a.gone.Load() || a.p.s.ctx.Err() != nil {
-			close(w.told)
-			w.queue, w.told = nil, nil
+			if w.told != nil {
+				close(w.told)
+			}
+			w.queue, w.told, w.running = w.queue[:0], nil, false
 			w.mu.Unlock()
 			return
 		}
 		c := w.queue[0]
-		w.queue = w.queue[1:]
+		w.queue = slices.Delete(w.queue, 0, 1)
 		w.mu.Unlock()
 		a.p.s.mediaAfter(c.node, a.id, c.id, c.epoch, c.ops)
 	}

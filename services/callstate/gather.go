@@ -88,11 +88,10 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "no room for another call")
 	}
 	if a.slot.Load() == nil {
-		caller := in.Command.GetPrincipal()
-		if !s.callers.begin(caller, s.now(), true) {
+		if !s.callers.begin(in.Command.GetPrincipal(), s.now(), true) {
 			return schema.Errorf(callv1.Code_CODE_RATE_LIMITED, "too many calls of this subscriber")
 		}
-		a.slot.Store(&caller)
+		a.slot.Store(&in.Command.Principal)
 	}
 	callee, wakes, err := s.resolve(ctx, o.GetTo())
 	if err != nil {

@@ -135,8 +135,8 @@ func (t *txn) redirect() {
 // addLeg adds a leg. Its ordinal is the one in its id, but for a leg that was made
 // for another call: that takes the next one.
 func (t *txn) addLeg(id string, side callv1.Side, terminal *callv1.Terminal) *callv1.Leg {
-	callID, ordinal, _ := schema.SplitLegID(id)
-	if callID != t.call.GetId() {
+	ordinal, own := ordinalIn(t.call.GetId(), id)
+	if !own {
 		ordinal = nextOrdinal(t.call)
 	}
 	l := &callv1.Leg{

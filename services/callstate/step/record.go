@@ -2,6 +2,7 @@ package step
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -101,6 +102,18 @@ func callerLeg(c *callv1.CallRecord) *callv1.Leg {
 		}
 	}
 	return nil
+}
+
+// ordinalIn gives the ordinal of a leg id that was made for a call: its last four
+// digits. It is schema.SplitLegID for ids known to be canonical, without copies.
+func ordinalIn(callID, legID string) (ordinal uint32, ok bool) {
+	const digits = 4
+	end := len(legID) - digits
+	if len(legID) != len(callID) || end < 0 || legID[:end] != callID[:end] {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(legID[end:], 16, 16)
+	return uint32(n), err == nil
 }
 
 // nextOrdinal is the ordinal of the next leg that the owner makes in this call.
