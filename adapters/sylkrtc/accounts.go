@@ -16,6 +16,7 @@ type account struct {
 	credentials *callv1.Credentials
 	displayName string
 	prefixes    []string
+	line        *line  // messaging's: the one that it is a member of
 	guestID     string // the request goroutine's: its subscriber as a guest, once it was one
 
 	// Written by the connection's request goroutine with p.mu held.

@@ -17,7 +17,7 @@ type session struct {
 	state    string
 	seen     uint64   // number of the last event that is on its way to the client
 	raceLost bool     // ended before its client could answer
-	far      []string // the addresses of the other side that are accounts
+	far      []string // the addresses of the other side that are accounts, as owners
 	early    bool     // the client has the answer since before the call was accepted
 	offered  string   // the re-offer that the client has and did not answer; "" if none
 	retaken  bool     // its client had it on an earlier connection

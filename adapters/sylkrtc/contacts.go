@@ -26,7 +26,7 @@ const (
 	maxBook  = 512 << 10
 )
 
-func bookAt(account string) string { return "book/" + mailbox.Key(account) }
+func bookAt(owner string) string { return "book/" + mailbox.Key(owner) }
 
 // list gives the entries of one type.
 func (b *book) list(kind string) *[]json.RawMessage {
@@ -111,7 +111,7 @@ func (r *fetchBook) carryOut(p *peer, t string) {
 	m := &p.a.messaging
 	ctx, cancel := m.within()
 	defer cancel()
-	b, err := mailbox.Load[book](ctx, m.store, bookAt(a.aor.String()))
+	b, err := mailbox.Load[book](ctx, m.store, bookAt(a.owner()))
 	if err != nil {
 		p.send(failure{t, errorText(err)})
 		return
@@ -155,7 +155,7 @@ func (r *updateBook) carryOut(p *peer, t string) {
 	m := &p.a.messaging
 	ctx, cancel := m.within()
 	defer cancel()
-	own := a.aor.String()
+	own := a.owner()
 	var refused error
 	_, err := mailbox.Swap(ctx, m.store, bookAt(own), func(b *book) bool {
 		b.Account, b.Changed = own, mailbox.Micros(time.Now())

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/internal/mailbox"
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // Requests about an account's conversations.
@@ -89,7 +91,7 @@ func (r *syncConversations) carryOut(p *peer, t string) {
 	m := &p.a.messaging
 	ctx, cancel := m.within()
 	defer cancel()
-	items, err := m.boxes.List(ctx, a.aor.String())
+	items, err := m.boxes.List(ctx, a.owner())
 	if err != nil {
 		p.send(failure{t, errorText(err)})
 		return
@@ -207,11 +209,11 @@ func (p *peer) change(t, name string, mark *mailbox.Item, e syncEvent, f func(*m
 	m := &p.a.messaging
 	ctx, cancel := m.within()
 	defer cancel()
-	err := m.withBox(ctx, a.aor.String(), func() error {
-		if _, err := m.boxes.Sweep(ctx, a.aor.String(), f); err != nil {
+	err := m.withBox(ctx, a.owner(), func() error {
+		if _, err := m.boxes.Sweep(ctx, a.owner(), f); err != nil {
 			return err
 		}
-		return m.mark(ctx, a.aor.String(), a.terminalID(), mark, e)
+		return m.mark(ctx, a.owner(), a.terminalID(), mark, e)
 	})
 	if err != nil {
 		p.send(failure{t, errorText(err)})
@@ -255,11 +257,11 @@ func (r *removeMessage) carryOut(p *peer, t string) {
 	defer cancel()
 	direction, peer, err := r.ownCopy(ctx, m, a)
 	if err == nil {
-		err = m.withBox(ctx, a.aor.String(), func() error {
-			return r.removed(ctx, m, a.aor.String(), a.terminalID(), r.contact, direction)
+		err = m.withBox(ctx, a.owner(), func() error {
+			return r.removed(ctx, m, a.owner(), a.terminalID(), r.contact, direction)
 		})
 	}
-	if err == nil && direction == mailbox.Outgoing {
+	if err == nil && direction == mailbox.Outgoing && peer != "" {
 		err = r.farCopy(ctx, m, peer, a.aor.AOR())
 	}
 	if err != nil {
@@ -271,16 +273,20 @@ func (r *removeMessage) carryOut(p *peer, t string) {
 
 // ownCopy takes the message out of the account's own history.
 func (r *removeMessage) ownCopy(ctx context.Context, m *messaging, a *account) (direction, peer string, err error) {
-	direction, peer = mailbox.Outgoing, senderOf(r.contact)
-	_, _, err = m.boxes.Edit(ctx, a.aor.String(), r.id, func(it *mailbox.Item) mailbox.Verdict {
+	direction = mailbox.Outgoing
+	_, _, err = m.boxes.Edit(ctx, a.owner(), r.id, func(it *mailbox.Item) mailbox.Verdict {
 		if it.Contact != r.contact || it.Direction == "" {
 			return mailbox.Keep
 		}
-		if direction = it.Direction; it.Peer != "" {
-			peer = it.Peer
-		}
+		direction, peer = it.Direction, it.Peer
 		return mailbox.Removed
 	})
+	if err == nil && peer == "" && direction == mailbox.Outgoing {
+		peer, err = m.ownerNow(ctx, senderOf(r.contact))
+	}
+	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND { // nobody has it
+		err = nil
+	}
 	return direction, peer, err
 }
 

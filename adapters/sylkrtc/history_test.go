@@ -42,7 +42,7 @@ func idsOf(list []told) string {
 // age makes what an account has older.
 func (s *server) age(t *testing.T, account string, by time.Duration) {
 	t.Helper()
-	_, err := s.adapter.messaging.boxes.Sweep(within(t), "sip:"+account, func(it *mailbox.Item) mailbox.Verdict {
+	_, err := s.adapter.messaging.boxes.Sweep(within(t), owned(account), func(it *mailbox.Item) mailbox.Verdict {
 		it.Created -= by.Microseconds()
 		return mailbox.Changed
 	})
@@ -193,7 +193,7 @@ func TestRequestAccountRemoveConversation(t *testing.T) {
 	if got := len(from.history(alice, nil)); got != 3 {
 		t.Errorf("the other side has %d messages, want its own 3", got)
 	}
-	box, err := s.adapter.messaging.boxes.Get(within(t), "sip:"+bob)
+	box, err := s.adapter.messaging.boxes.Get(within(t), owned(bob))
 	if err != nil || box.Items != 2 {
 		t.Errorf("the box counts %d items, %v", box.Items, err)
 	}

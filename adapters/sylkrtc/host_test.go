@@ -27,7 +27,9 @@ type fakeHost struct {
 	mu        sync.Mutex
 	directory error // what every question gets, if set
 	verified  int   // how often credentials were verified
-	attach    error
+	// holders are subscribers by the user part of an address that has become theirs.
+	holders map[string]string
+	attach  error
 	// accept answers commands; it may block. nil: every command is carried out.
 	accept    func(*callv1.Command) (*callv1.Reply, error)
 	terminals map[string]*callv1.Terminal
@@ -77,7 +79,8 @@ func (h *fakeHost) Authenticate(_ context.Context, c *callv1.Credentials) (*call
 	if p := c.GetHa1(); p != nil {
 		a, _ := parseAOR(p.GetAccount())
 		if known(a.User()) && p.GetHa1() == sylkrtctest.HA1(p.GetAccount(), "secret") {
-			return &callv1.Principal{Subscriber: a.User(), Party: party(a.User())}, nil
+			shown := h.holder(a.User())
+			return &callv1.Principal{Subscriber: shown.GetSubscriber(), Party: shown}, nil
 		}
 	}
 	if p := c.GetBearer(); p != nil && len(p.GetToken()) > 6 && known(p.GetToken()[6:]) { // "token-alice"
@@ -162,10 +165,12 @@ func (h *fakeHost) Resolve(subscriber string, ref kit.Ref) (string, bool) {
 
 func (h *fakeHost) Calls(context.Context, string) ([]*callv1.Event, error) { return nil, nil }
 func (h *fakeHost) LookUp(_ context.Context, address string) (*callv1.Party, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	a, err := schema.ParseAddress(address)
 	switch {
 	case err == nil && a.IsSIP() && known(a.User()) && a.Domain() == domain:
-		return party(a.User()), nil
+		return h.holder(a.User()), nil
 	case address == "tel:+12025550177": // has no account
 		return &callv1.Party{Subscriber: "dave", Addresses: []string{address}}, nil
 	}

@@ -29,7 +29,7 @@ type messaging struct {
 	devices map[*account]*callv1.PutDevice
 	held    map[*peer]*heldBack
 	dialogs dialogs
-	flashes map[mailbox.Ref]struct{} // what is to be taken away: account and id
+	flashes map[mailbox.Ref]struct{} // what is to be taken away: owner and id
 	timers  int
 
 	// dialogTimeout is how long another node may take to bring a message within a
@@ -40,7 +40,8 @@ type messaging struct {
 // line is an account that is connected to this node.
 type line struct {
 	key     string
-	account string        // canonical
+	owner   string        // whose it is
+	account string        // their address, for the log
 	ready   chan struct{} // closed once it is known
 	// Guarded by messaging.mu.
 	members []*account
@@ -168,16 +169,20 @@ func (m *messaging) join(a *account) *line {
 	if a.p.v != v2 {
 		return nil
 	}
-	address := a.aor.String()
-	key := mailbox.Key(address)
+	owner := a.owner()
+	key := mailbox.Key(owner)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if a.line != nil && a.line.owner != owner { // the address is another's now
+		m.leave(a)
+	}
 	l := m.lines[key]
 	if l == nil {
-		l = &line{key: key, account: address, ready: make(chan struct{})}
+		l = &line{key: key, owner: owner, account: a.aor.String(), ready: make(chan struct{})}
 		m.lines[key] = l
 	}
 	if !slices.Contains(l.members, a) {
+		a.line = l
 		l.members = append(l.members, a)
 		m.start(l)
 	}
@@ -200,26 +205,31 @@ func (l *line) await(ctx context.Context) error {
 // gone says that an account is signed out or its connection has ended. It may be
 // called again and from any goroutine, and must not block.
 func (m *messaging) gone(a *account) {
-	key := mailbox.Key(a.aor.String())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.devices, a)
-	l := m.lines[key]
+	m.leave(a)
+}
+
+// leave takes an account out of its line. mu is held.
+func (m *messaging) leave(a *account) {
+	l := a.line
 	if l == nil {
 		return
 	}
+	a.line = nil
 	is := func(b *account) bool { return a == b }
 	l.members, l.opens = slices.DeleteFunc(l.members, is), slices.DeleteFunc(l.opens, is)
 	if len(l.members) == 0 && !l.running {
-		delete(m.lines, key)
+		delete(m.lines, l.key)
 	}
 }
 
 // at gives the connections that an account has here.
-func (m *messaging) at(account string) []*account {
+func (m *messaging) at(owner string) []*account {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l := m.lines[mailbox.Key(account)]; l != nil {
+	if l := m.lines[mailbox.Key(owner)]; l != nil {
 		return slices.Clone(l.members)
 	}
 	return nil
@@ -281,10 +291,10 @@ func (m *messaging) turn(l *line, opens []*account, known bool) error {
 	defer cancel()
 	var waiting []mailbox.Ref
 	if !known || len(opens) > 0 {
-		box, err := m.boxes.Get(ctx, l.account)
+		box, err := m.boxes.Get(ctx, l.owner)
 		if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
-			if err = m.boxes.Make(ctx, l.account); err == nil {
-				box, err = m.boxes.Get(ctx, l.account)
+			if err = m.boxes.Make(ctx, l.owner); err == nil {
+				box, err = m.boxes.Get(ctx, l.owner)
 			}
 		}
 		if err != nil {
@@ -318,8 +328,8 @@ func (m *messaging) turn(l *line, opens []*account, known bool) error {
 
 // dropLater has what is not kept taken away when every node has had time to read
 // it.
-func (m *messaging) dropLater(account, id string) {
-	r := mailbox.Ref{ID: id, Contact: account}
+func (m *messaging) dropLater(owner, id string) {
+	r := mailbox.Ref{ID: id, Contact: owner}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.flashes[r] = struct{}{}
@@ -331,7 +341,7 @@ func (m *messaging) drop(ctx context.Context, r mailbox.Ref) {
 	delete(m.flashes, r)
 	m.mu.Unlock()
 	if err := m.boxes.DropFlash(ctx, r.Contact, r.ID); err != nil {
-		m.a.log.Info("not taken away", "account", r.Contact, "id", r.ID, "error", err)
+		m.a.log.Info("not taken away", "account", addressOf(r.Contact), "id", r.ID, "error", err)
 	}
 }
 

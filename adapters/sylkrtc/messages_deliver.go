@@ -46,16 +46,16 @@ func (d *delivery) tell(ctx context.Context, t mailbox.Tell) {
 	case tellEvent:
 		d.event(t, t.Body)
 	case tellFlash:
-		body, err := d.m.boxes.Flash(ctx, d.l.account, t.Ref.ID)
+		body, err := d.m.boxes.Flash(ctx, d.l.owner, t.Ref.ID)
 		if err != nil || body == nil {
 			d.m.a.log.Debug("not there any more", "account", d.l.account, "id", t.Ref.ID, "error", err)
 			return
 		}
 		d.event(t, body)
 	case tellDialog:
-		d.m.dialogCame(ctx, d.l.account, d.members, t)
+		d.m.dialogCame(ctx, d.l.owner, d.members, t)
 	case tellDialogState:
-		d.m.dialogState(d.l.account, t)
+		d.m.dialogState(d.l.owner, t)
 	}
 }
 
@@ -80,7 +80,7 @@ func (d *delivery) message(ctx context.Context, r mailbox.Ref, to []*account) {
 	if len(ringing) == 0 {
 		return // it waits
 	}
-	items, err := d.m.boxes.Find(ctx, d.l.account, r.ID)
+	items, err := d.m.boxes.Find(ctx, d.l.owner, r.ID)
 	if err != nil {
 		d.m.a.log.Debug("a message could not be read", "account", d.l.account, "id", r.ID, "error", err)
 		return
@@ -128,7 +128,7 @@ func (d *delivery) sentElsewhere(ctx context.Context, t mailbox.Tell) {
 	if !others {
 		return
 	}
-	items, err := d.m.boxes.Find(ctx, d.l.account, t.Ref.ID)
+	items, err := d.m.boxes.Find(ctx, d.l.owner, t.Ref.ID)
 	if err != nil {
 		d.m.a.log.Debug("a message could not be read", "account", d.l.account, "id", t.Ref.ID, "error", err)
 		return
@@ -185,7 +185,7 @@ func (d *delivery) confirm() {
 	d.m.a.host.Metrics().Count("messages_delivered", len(delivered))
 	ctx, done := d.m.within()
 	defer done()
-	err := d.m.boxes.Update(ctx, d.l.account, func(box *mailbox.Box) bool { return box.Delivered(delivered...) })
+	err := d.m.boxes.Update(ctx, d.l.owner, func(box *mailbox.Box) bool { return box.Delivered(delivered...) })
 	if err != nil { // they are told again when the account registers; clients know them by their ids
 		d.m.a.log.Info("delivered messages still wait", "account", d.l.account, "messages", len(delivered), "error", err)
 	}

@@ -11,7 +11,7 @@ type dialogs struct {
 }
 
 // dialogKey names a message of an account.
-type dialogKey struct{ account, id string }
+type dialogKey struct{ owner, id string }
 
 // dialog is such a message.
 type dialog struct {

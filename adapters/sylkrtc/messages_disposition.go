@@ -26,8 +26,17 @@ func (r *disposition) carryOut(p *peer, t string) {
 	m := &p.a.messaging
 	ctx, cancel := m.within()
 	defer cancel()
-	own, sender := a.aor.String(), senderOf(r.uri)
+	own := a.owner()
 	if _, _, err := m.boxes.Edit(ctx, own, r.id, func(it *mailbox.Item) mailbox.Verdict { return r.answered(it) }); err != nil {
+		p.send(failure{t, errorText(err)})
+		return
+	}
+	sender, err := m.ownerNow(ctx, senderOf(r.uri))
+	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND { // nobody would be told
+		p.send(ack{t})
+		return
+	}
+	if err != nil {
 		p.send(failure{t, errorText(err)})
 		return
 	}
@@ -41,7 +50,7 @@ func (r *disposition) carryOut(p *peer, t string) {
 		m.tellState(ctx, sender, told, r.state, r.id)
 		return
 	}
-	m.maybeDialog(ctx, p, sender, r)
+	m.maybeDialog(ctx, p, own, sender, r)
 }
 
 func senderOf(contact string) string {
@@ -96,24 +105,23 @@ func (m *messaging) tellState(ctx context.Context, sender string, it *mailbox.It
 	body := fieldsOf(dispositionOf(id, it.Timestamp, state, 200, ""))
 	err := m.boxes.Tell(ctx, sender, mailbox.Tell{Kind: tellEvent, Ref: it.Ref(), Body: body})
 	if err != nil && schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
-		m.a.log.Info("a sender was not told", "account", sender, "id", id, "error", err)
+		m.a.log.Info("a sender was not told", "account", addressOf(sender), "id", id, "error", err)
 	}
 }
 
 // maybeDialog hands a notification on that may be about a message within a call:
 // those are in no history, and the node that sent it knows. What is about nothing
 // at all is limited like a message.
-func (m *messaging) maybeDialog(ctx context.Context, p *peer, sender string, r *disposition) {
+func (m *messaging) maybeDialog(ctx context.Context, p *peer, own, sender string, r *disposition) {
 	same, err := m.boxes.Find(ctx, sender, r.id)
 	if err != nil || len(same) > 0 || !p.talk.take(m.a.cfg.Messages.Rate, m.a.cfg.Messages.Burst, time.Now()) {
 		return
 	}
-	own, _ := parseAOR(r.account)
 	err = m.boxes.Tell(ctx, sender, mailbox.Tell{
-		Kind: tellDialogState, Ref: mailbox.Ref{ID: r.id, Contact: own.AOR()},
+		Kind: tellDialogState, Ref: mailbox.Ref{ID: r.id, Contact: own},
 		Body: fieldsOf(dialogState{State: r.state, Code: 200}),
 	})
 	if err != nil && schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
-		m.a.log.Info("a sender was not told", "account", sender, "id", r.id, "error", err)
+		m.a.log.Info("a sender was not told", "account", addressOf(sender), "id", r.id, "error", err)
 	}
 }

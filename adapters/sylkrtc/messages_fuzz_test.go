@@ -110,7 +110,7 @@ func FuzzBox(f *testing.F) {
 		})
 		aor, _ := parseAOR("a@b.example")
 		acct := &account{p: p, name: "a@b.example", aor: aor, rings: true}
-		l := &line{key: mailbox.Key(aor.String()), account: aor.String(), members: []*account{acct}, known: true, ready: make(chan struct{})}
+		l := &line{key: mailbox.Key(aor.String()), owner: aor.String(), account: aor.String(), members: []*account{acct}, known: true, ready: make(chan struct{})}
 		a.messaging.lines[l.key] = l
 		l.running = true // no goroutine: the test is it
 		a.messaging.changed(kit.Item{Key: mailbox.Prefix + "/" + l.key, Value: text})

@@ -159,17 +159,17 @@ func (n *node) client(name string) *client {
 func (x *cluster) settled(n *node, account string) {
 	x.t.Helper()
 	x.eventually("a box of "+account, func() bool {
-		_, err := n.a.messaging.boxes.Get(within(x.t), "sip:"+account)
-		return err == nil && n.a.messaging.quiet("sip:"+account)
+		_, err := n.a.messaging.boxes.Get(within(x.t), owned(account))
+		return err == nil && n.a.messaging.quiet(owned(account))
 	})
 }
 
 // quiet says whether a line has nothing to do.
-func (m *messaging) quiet(account string) bool {
+func (m *messaging) quiet(owner string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.lines {
-		if l.account == account {
+		if l.owner == owner {
 			return !l.running && l.known
 		}
 	}
@@ -230,7 +230,7 @@ func TestNodesRestart(t *testing.T) {
 	one := x.node(nil)
 	from, to := one.client("alice"), one.client("bob")
 	to.ok(to.Leave())
-	x.eventually("bob's leaving", func() bool { return len(one.a.messaging.at("sip:"+bob)) == 0 })
+	x.eventually("bob's leaving", func() bool { return len(one.a.messaging.at(owned(bob))) == 0 })
 	for n := range 5 {
 		from.writes(alice, bob, fmt.Sprint("m", n), "x")
 	}
@@ -307,7 +307,7 @@ func TestNodesManySenders(t *testing.T) {
 		}
 	}
 	x.eventually("all are delivered", func() bool {
-		box, err := nodes[0].a.messaging.boxes.Get(within(t), "sip:"+bob)
+		box, err := nodes[0].a.messaging.boxes.Get(within(t), owned(bob))
 		return err == nil && len(box.Waiting) == 0 && box.Items == senders*each
 	})
 	if list := to[0].history(bob, nil); len(list) != senders*each {
@@ -324,8 +324,8 @@ func TestNodesSessionMessage(t *testing.T) {
 	from, to := one.client("alice"), two.client("bob")
 	call := x.fake.key.NewCallID("somebody", "elsewhere")
 	talk := func(n *node, c *client, account string, with string, ordinal uint32) string {
-		x.eventually("a terminal", func() bool { return len(n.a.messaging.at("sip:"+account)) == 1 })
-		at := n.a.messaging.at("sip:" + account)[0]
+		x.eventually("a terminal", func() bool { return len(n.a.messaging.at(owned(account))) == 1 })
+		at := n.a.messaging.at(owned(account))[0]
 		e := incomingEvent()
 		e.GetIncoming().Caller = party(with)
 		e.CallId, e.LegId, e.Number = call, schema.LegID(call, ordinal), 1
@@ -396,11 +396,11 @@ func TestNodesWake(t *testing.T) {
 	from.writes(alice, bob, "m1", "x")
 	to.hears("message")
 	x.eventually("it is delivered", func() bool {
-		box, err := one.a.messaging.boxes.Get(within(t), "sip:"+bob)
+		box, err := one.a.messaging.boxes.Get(within(t), owned(bob))
 		return err == nil && len(box.Waiting) == 0
 	})
 	to.ok(to.Leave())
-	x.eventually("bob's leaving", func() bool { return len(two.a.messaging.at("sip:"+bob)) == 0 })
+	x.eventually("bob's leaving", func() bool { return len(two.a.messaging.at(owned(bob))) == 0 })
 	from.writes(alice, bob, "m2", "x")
 	w := <-x.fake.wakes
 	if w.GetSubscriber() != "bob" || w.GetWhat() != "message" || w.GetAccount() != bob || len(x.fake.wakes) != 0 {

@@ -164,17 +164,17 @@ func (m *messaging) recipient(ctx context.Context, a *account, uri string) (*cal
 		return nil, "", schema.Errorf(callv1.Code_CODE_NOT_FOUND, "%w", err)
 	}
 	if to == a.aor {
-		return a.principal.GetParty(), a.aor.String(), nil
+		return a.principal.GetParty(), a.owner(), nil
 	}
 	party, err := m.a.host.LookUp(ctx, to.String())
 	if err != nil {
 		return nil, "", err
 	}
 	if to.IsSIP() && holds(party, to) {
-		return party, to.String(), nil
+		return party, ownerOf(to.String(), party.GetSubscriber()), nil
 	}
 	if first, ok := schema.FirstOf(party, schema.SchemeSIP); ok {
-		return party, first.String(), nil
+		return party, ownerOf(first.String(), party.GetSubscriber()), nil
 	}
 	return party, "", nil
 }
@@ -196,7 +196,7 @@ type letter struct {
 // What it gives tells the sender's connections; an error is a request that was
 // not carried out.
 func (s *letter) send(ctx context.Context) (func(), error) {
-	own := s.a.aor.String()
+	own := s.a.owner()
 	it, fresh, err := s.remember(ctx, own)
 	if err != nil {
 		return nil, err
@@ -260,12 +260,12 @@ func (s *letter) remember(ctx context.Context, own string) (*mailbox.Item, bool,
 
 // withBox does something with an account's box, and makes it if there is none: an
 // account may write before it registers for the first time.
-func (m *messaging) withBox(ctx context.Context, account string, f func() error) error {
+func (m *messaging) withBox(ctx context.Context, owner string, f func() error) error {
 	err := f()
 	if schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
 		return err
 	}
-	if err := m.boxes.Make(ctx, account); err != nil {
+	if err := m.boxes.Make(ctx, owner); err != nil {
 		return err
 	}
 	return f()
@@ -311,28 +311,28 @@ func (s *letter) told(it *mailbox.Item, fresh bool, out outcome) {
 	if fresh {
 		tells = append([]mailbox.Tell{{Kind: tellSent, Ref: it.Ref(), But: s.a.terminalID()}}, tells...)
 	}
-	if err := s.m.boxes.Announce(ctx, s.a.aor.String(), it, fresh, tells...); err != nil {
+	if err := s.m.boxes.Announce(ctx, s.a.owner(), it, fresh, tells...); err != nil {
 		s.m.a.log.Info("a sender was not told", "account", s.from.URI, "id", it.ID, "error", err)
 	}
 }
 
 // wakeLater has a recipient's devices woken if a message still waits after a
 // while: another node may have a connection.
-func (m *messaging) wakeLater(account, subscriber string, ref mailbox.Ref, from *callv1.Party) {
+func (m *messaging) wakeLater(owner, subscriber string, ref mailbox.Ref, from *callv1.Party) {
 	m.later(m.a.cfg.Messages.WakeAfter, func(ctx context.Context) {
-		box, err := m.boxes.Get(ctx, account)
+		box, err := m.boxes.Get(ctx, owner)
 		if err != nil {
-			m.a.log.Info("nobody woken", "account", account, "error", err)
+			m.a.log.Info("nobody woken", "account", addressOf(owner), "error", err)
 			return
 		}
 		for _, r := range box.Waiting {
 			if r != ref {
 				continue
 			}
-			to, _ := parseAOR(account)
+			to, _ := parseAOR(addressOf(owner))
 			w := &callv1.Wake{Subscriber: subscriber, What: "message", Id: wakeID(ref), From: from, Account: to.AOR()}
 			if err := m.a.host.Wake(ctx, w); err != nil {
-				m.a.log.Info("nobody woken", "account", account, "id", ref.ID, "error", err)
+				m.a.log.Info("nobody woken", "account", addressOf(owner), "id", ref.ID, "error", err)
 			}
 			return
 		}

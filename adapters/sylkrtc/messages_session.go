@@ -18,7 +18,7 @@ import (
 type dialogMessage struct {
 	Call  string       `json:"call"`
 	Leg   string       `json:"leg"`  // the sender's
-	Back  string       `json:"back"` // the sender's account
+	Back  string       `json:"back"` // the sender, as an owner
 	Event messageEvent `json:"event"`
 }
 
@@ -41,7 +41,7 @@ func (s *session) meet(e *callv1.Event) {
 	s.far = nil
 	for _, text := range party.GetAddresses() {
 		if a, err := schema.ParseAddress(text); err == nil && a.IsSIP() {
-			s.far = append(s.far, a.String())
+			s.far = append(s.far, ownerOf(a.String(), party.GetSubscriber()))
 		}
 	}
 }
@@ -78,8 +78,8 @@ func (r *sessionMessage) carryOut(p *peer, t string) {
 	call, _, _ := schema.SplitLegID(leg)
 	answer := m.hold(p, r.id)
 	d := &dialog{a: a, session: s.id, far: far, timestamp: r.timestamp, state: statePending}
-	m.dialogs.put(dialogKey{a.aor.String(), r.id}, d)
-	msg := dialogMessage{Call: call, Leg: leg, Back: a.aor.String(), Event: messageEvent{
+	m.dialogs.put(dialogKey{a.owner(), r.id}, d)
+	msg := dialogMessage{Call: call, Leg: leg, Back: a.owner(), Event: messageEvent{
 		Event: "message", Sender: identity{a.aor.AOR(), a.party(principal).GetDisplayName()}, Timestamp: r.timestamp,
 		Disposition: wanted(), MessageID: r.id, ContentType: r.contentType, Content: r.content, Metadata: r.metadata,
 	}}
@@ -95,19 +95,19 @@ func (r *sessionMessage) carryOut(p *peer, t string) {
 func (m *messaging) bringDialog(msg *dialogMessage, far []string) outcome {
 	ctx, cancel := m.within()
 	defer cancel()
-	for _, account := range far {
-		if m.tellDialog(ctx, m.at(account), msg) {
+	for _, owner := range far {
+		if m.tellDialog(ctx, m.at(owner), msg) {
 			return accepts()
 		}
 	}
 	asked := false
-	for _, account := range far {
+	for _, owner := range far {
 		body, id := json.RawMessage(fieldsOf(msg)), msg.Event.MessageID
-		if _, err := m.boxes.Get(ctx, account); err != nil || m.boxes.PutFlash(ctx, account, id, body) != nil {
+		if _, err := m.boxes.Get(ctx, owner); err != nil || m.boxes.PutFlash(ctx, owner, id, body) != nil {
 			continue
 		}
-		m.dropLater(account, id)
-		asked = m.boxes.Tell(ctx, account, mailbox.Tell{Kind: tellDialog, Ref: mailbox.Ref{ID: id}}) == nil || asked
+		m.dropLater(owner, id)
+		asked = m.boxes.Tell(ctx, owner, mailbox.Tell{Kind: tellDialog, Ref: mailbox.Ref{ID: id}}) == nil || asked
 	}
 	gone := outcome{stateFailed, "Temporarily Unavailable", 480}
 	if !asked {
@@ -165,31 +165,30 @@ func (a *account) sessionIn(call, but string) string {
 }
 
 // dialogCame takes a message that another node has for a session that may be here.
-func (m *messaging) dialogCame(ctx context.Context, account string, members []*account, t mailbox.Tell) {
-	body, err := m.boxes.Flash(ctx, account, t.Ref.ID)
+func (m *messaging) dialogCame(ctx context.Context, owner string, members []*account, t mailbox.Tell) {
+	body, err := m.boxes.Flash(ctx, owner, t.Ref.ID)
 	var msg dialogMessage
 	if err != nil || body == nil || json.Unmarshal(body, &msg) != nil {
-		m.a.log.Debug("not there any more", "account", account, "id", t.Ref.ID, "error", err)
+		m.a.log.Debug("not there any more", "account", addressOf(owner), "id", t.Ref.ID, "error", err)
 		return
 	}
 	if !m.tellDialog(ctx, members, &msg) {
 		return // it is another connection's call
 	}
-	to, _ := parseAOR(account)
 	err = m.boxes.Tell(ctx, msg.Back, mailbox.Tell{
-		Kind: tellDialogState, Ref: mailbox.Ref{ID: t.Ref.ID, Contact: to.AOR()},
+		Kind: tellDialogState, Ref: mailbox.Ref{ID: t.Ref.ID, Contact: owner},
 		Body: fieldsOf(dialogState{stateAccepted, 200, "OK"}),
 	})
 	if err != nil {
-		m.a.log.Info("a sender was not told", "account", msg.Back, "id", t.Ref.ID, "error", err)
+		m.a.log.Info("a sender was not told", "account", addressOf(msg.Back), "id", t.Ref.ID, "error", err)
 	}
 }
 
 // dialogState takes what became of a message that a session here may have sent.
-func (m *messaging) dialogState(account string, t mailbox.Tell) {
+func (m *messaging) dialogState(owner string, t mailbox.Tell) {
 	var s dialogState
-	d := m.dialogs.get(dialogKey{account, t.Ref.ID})
-	if d == nil || json.Unmarshal(t.Body, &s) != nil || !slices.Contains(d.far, senderOf(t.Ref.Contact)) {
+	d := m.dialogs.get(dialogKey{owner, t.Ref.ID})
+	if d == nil || json.Unmarshal(t.Body, &s) != nil || !slices.Contains(d.far, t.Ref.Contact) {
 		return
 	}
 	m.dialogIs(d, t.Ref.ID, s)

@@ -84,7 +84,7 @@ const (
 func (s *server) settled(t testing.TB, account string) {
 	t.Helper()
 	ctx := within(t)
-	for !s.adapter.messaging.quiet("sip:" + account) {
+	for !s.adapter.messaging.quiet(owned(account)) {
 		if s.host.store.wait(ctx); ctx.Err() != nil {
 			t.Fatalf("%s is never settled", account)
 		}
@@ -219,7 +219,7 @@ func (s *server) delivered(t testing.TB, account string) {
 	t.Helper()
 	ctx := within(t)
 	for {
-		box, err := s.adapter.messaging.boxes.Get(ctx, "sip:"+account)
+		box, err := s.adapter.messaging.boxes.Get(ctx, owned(account))
 		if err == nil && len(box.Waiting) == 0 {
 			return
 		}
@@ -408,7 +408,7 @@ func TestRequestAccountMessageFailsAtEveryWrite(t *testing.T) {
 		s.host.wait(t, "the end of it", func() bool { return len(s.host.terminals) == 2 })
 		for _, account := range []string{alice, bob} {
 			n := 0
-			items, err := s.adapter.messaging.boxes.List(within(t), "sip:"+account)
+			items, err := s.adapter.messaging.boxes.List(within(t), owned(account))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,7 +29,7 @@ const (
 	flashFor = 30 * time.Second
 )
 
-func publicKeyAt(account string) string { return "key/" + mailbox.Key(account) }
+func publicKeyAt(owner string) string { return "key/" + mailbox.Key(owner) }
 
 // publish stores the sender's public key, whoever it was sent to, and hands it on.
 // It is nobody's message: it is in no history and does not wait.
@@ -37,7 +37,7 @@ func (m *messaging) publish(ctx context.Context, a *account, from identity, peer
 	if len(r.content) > maxKey {
 		return nil, &refusal{"Key is too long"}
 	}
-	own := a.aor.String()
+	own := a.owner()
 	_, err := mailbox.Swap(ctx, m.store, publicKeyAt(own), func(k *publicKey) bool {
 		changed := k.Key != r.content
 		*k = publicKey{own, r.content, mailbox.Micros(time.Now())}
@@ -63,7 +63,7 @@ func (m *messaging) publish(ctx context.Context, a *account, from identity, peer
 // shareKey hands a private key to the account's other connections that live now,
 // and keeps nothing.
 func (m *messaging) shareKey(ctx context.Context, a *account, peer string, r *accountMessage) (func(), error) {
-	own := a.aor.String()
+	own := a.owner()
 	switch {
 	case len(r.content) > maxKey:
 		return nil, &refusal{"Key is too long"}
@@ -90,22 +90,22 @@ func outgoingOf(r *accountMessage) *mailbox.Item {
 }
 
 // handOn tells an account's connections something that is not kept.
-func (m *messaging) handOn(ctx context.Context, account, but, id string, v any) {
-	err := m.boxes.PutFlash(ctx, account, id, json.RawMessage(fieldsOf(v)))
+func (m *messaging) handOn(ctx context.Context, owner, but, id string, v any) {
+	err := m.boxes.PutFlash(ctx, owner, id, json.RawMessage(fieldsOf(v)))
 	if err == nil {
-		m.dropLater(account, id)
-		err = m.boxes.Tell(ctx, account, mailbox.Tell{Kind: tellFlash, Ref: mailbox.Ref{ID: id}, But: but})
+		m.dropLater(owner, id)
+		err = m.boxes.Tell(ctx, owner, mailbox.Tell{Kind: tellFlash, Ref: mailbox.Ref{ID: id}, But: but})
 	}
 	if err != nil && schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
-		m.a.log.Info("not handed on", "account", account, "id", id, "error", err)
+		m.a.log.Info("not handed on", "account", addressOf(owner), "id", id, "error", err)
 	}
 }
 
 // accepted tells who sent something that is in no history that it was taken.
 func (m *messaging) accepted(ctx context.Context, a *account, r *accountMessage) {
 	body := fieldsOf(dispositionOf(r.id, r.timestamp, stateAccepted, 200, "OK"))
-	err := m.withBox(ctx, a.aor.String(), func() error {
-		return m.boxes.Tell(ctx, a.aor.String(), mailbox.Tell{Kind: tellEvent, Ref: mailbox.Ref{ID: r.id}, Body: body})
+	err := m.withBox(ctx, a.owner(), func() error {
+		return m.boxes.Tell(ctx, a.owner(), mailbox.Tell{Kind: tellEvent, Ref: mailbox.Ref{ID: r.id}, Body: body})
 	})
 	if err != nil {
 		m.a.log.Info("a sender was not told", "account", a.aor.AOR(), "id", r.id, "error", err)
@@ -132,8 +132,12 @@ func (r *lookupKey) carryOut(p *peer, t string) {
 	ctx, cancel := m.within()
 	defer cancel()
 	of, _ := parseAOR(r.uri)
-	k, err := mailbox.Load[publicKey](ctx, m.store, publicKeyAt(of.String()))
-	if err != nil {
+	var k publicKey
+	owner, err := m.ownerNow(ctx, of.String())
+	if err == nil {
+		k, err = mailbox.Load[publicKey](ctx, m.store, publicKeyAt(owner))
+	}
+	if err != nil && schema.CodeOf(err) != callv1.Code_CODE_NOT_FOUND {
 		p.send(failure{t, errorText(err)})
 		return
 	}

@@ -22,7 +22,7 @@ type Item struct {
 	Direction string `json:"direction,omitempty"`
 	// Contact is the other side, as the account's user knows it: user@domain.
 	Contact string `json:"contact"`
-	// Peer is the account that an outgoing message was brought to, canonical.
+	// Peer is the account that an outgoing message was brought to.
 	Peer string `json:"peer,omitempty"`
 	// Name is the display name of an incoming message's sender.
 	Name        string `json:"name,omitempty"`

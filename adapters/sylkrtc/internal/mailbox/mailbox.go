@@ -24,8 +24,8 @@ type Limits struct {
 }
 
 // Boxes are the accounts' boxes and histories. Methods may be called from any
-// goroutine; they block for round trips to the store. Accounts are canonical
-// addresses. Errors have the store's codes; CODE_NOT_FOUND is an account without
+// goroutine; they block for round trips to the store. Accounts are any names that
+// tell them apart; one must not pass from one subscriber to another. Errors have the store's codes; CODE_NOT_FOUND is an account without
 // a box, CODE_OVERLOAD one that takes no more.
 type Boxes struct {
 	store  kit.Store
