@@ -3,6 +3,7 @@ package sylkrtc
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
 	"github.com/tandem-rtc/tandem/schema"
@@ -97,4 +98,60 @@ func TestRequestSessionMessageFails(t *testing.T) {
 	l.deliver(t, endedEvent(callv1.Reason_REASON_NORMAL, false))
 	c.terminated("s1", "200 Session Terminated")
 	c.refused(c.request("session-message", dialogText("s1", "d2")), "Session s1 is terminated")
+}
+
+// undelivered requires that a message within a call fails, and that the session
+// can be used all the same.
+func (c *client) undelivered(session string) {
+	c.t.Helper()
+	c.ok(c.request("session-message", dialogText(session, "lost")))
+	if e := c.hears("disposition-notification"); e.str("message_id") != "lost" || e.str("session") != session ||
+		e.str("state") != "failed" || e.str("code") != "480" || e.str("reason") != "Temporarily Unavailable" {
+		c.t.Errorf("heard %v", e)
+	}
+	c.ok(c.DTMF(within(c.t), session, "5", 0))
+	c.acked(c.sent(session, described("actpass", "audio")))
+	c.updated(session, "accepted", "", "")
+	c.nothing()
+	c.ok(c.Terminate(within(c.t), session))
+	c.terminated(session, textOwn)
+}
+
+// With whom a session is that was taken up, its new connection was not told.
+func TestRequestSessionMessageAfterTakeUp(t *testing.T) {
+	s := serve(t, calm)
+	first := s.client(t, sylkrtctest.V2)
+	first.talking("s1")
+	first.Close()
+	s.host.wait(t, "the loss", func() bool { return len(s.host.terminals) == 0 })
+	c := s.client(t, sylkrtctest.V2)
+	c.signsIn("alice")
+	c.acked(c.sent("s1", described("actpass", "audio")))
+	c.updated("s1", "accepted", "", "")
+	c.undelivered("s1")
+}
+
+// The other side's call goes on at a terminal that takes no messages.
+func TestRequestSessionMessageAfterTransfer(t *testing.T) {
+	s := serve(t, calm)
+	s.adapter.mu.Lock()
+	s.adapter.messaging.dialogTimeout = 50 * time.Millisecond
+	s.adapter.mu.Unlock()
+	from, to := s.client(t, sylkrtctest.V2), s.client(t, sylkrtctest.V2)
+	a, b := inCallTogether(t, s, from, to, "alice", "bob")
+	out := s.leg(s.host.terminal(t, "bob", true))
+	to.s.adapter.mu.Lock()
+	for p := range s.adapter.peers {
+		p.mu.Lock()
+		if far := p.sessions[b]; far != nil {
+			out.id, out.number = far.leg, far.seen
+			out.call, _, _ = schema.SplitLegID(far.leg)
+		}
+		p.mu.Unlock()
+	}
+	to.s.adapter.mu.Unlock()
+	out.deliver(t, endedEvent(callv1.Reason_REASON_TRANSFERRED, false))
+	to.terminated(b, "200 Call Transferred")
+	from.undelivered(a)
+	to.nothing()
 }
