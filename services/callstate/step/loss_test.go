@@ -294,3 +294,16 @@ func TestATerminalWhosePullHadNoOutcomePullsAgain(t *testing.T) {
 		t.Errorf("a terminal in the call pulled it: %v", out.Reply)
 	}
 }
+
+// TestWhoWasHeldIsOfferedAnewByWhoeverTakesOver: the terminal that held it is gone.
+func TestWhoWasHeldIsOfferedAnewByWhoeverTakesOver(t *testing.T) {
+	for direction, want := range map[string]bool{"sendrecv": false, "sendonly": true, "inactive": true} {
+		w, _ := losing(t)
+		legOf(w, 2).Skeleton = &callv1.Skeleton{MLines: []*callv1.MLine{{Kind: "audio", Direction: direction}}}
+		legOf(w, 2).GetTerminal().Features.Renegotiates = true
+		w.mustOK(w.send(from(legOf(w, 1).GetTerminal()), pullBy(legOf(w, 1).GetTerminal(), 3)))
+		if got := has(w.call, kindReoffer); got != want {
+			t.Errorf("%s: offered anew %v, want %v", direction, got, want)
+		}
+	}
+}

@@ -123,7 +123,21 @@ func (t *txn) takePlace(l *callv1.Leg, requested bool) {
 	t.emit(old, &callv1.Event{Body: &callv1.Event_Ended{Ended: e}}, "ended", reasonName(e.GetReason()))
 	t.dropCandidates(l.GetSide(), callv1.Reason_REASON_ANSWERED_ELSEWHERE)
 	t.awaitMedia(l)
+	if onHold(far) && far.GetTerminal().GetFeatures().GetRenegotiates() {
+		far.OfferHops = 1
+		t.offerSoon(far) // whoever held it is gone
+	}
 	t.forgetLegs()
+}
+
+// onHold reports whether sound does not go both ways with a leg's terminal.
+func onHold(l *callv1.Leg) bool {
+	for _, m := range l.GetSkeleton().GetMLines() {
+		if m.GetKind() == "audio" && !m.GetRejected() && m.GetDirection() != "" && m.GetDirection() != "sendrecv" {
+			return true
+		}
+	}
+	return false
 }
 
 // dropCandidates ends a side's legs that have not answered.
