@@ -22,7 +22,7 @@ func (s *Service) takeUpFirst(ctx context.Context, in *step.Input) {
 	l := legOf(in.Call, in.Command.GetLegId())
 	t := l.GetTerminal()
 	if l == nil || kind == "" || t.GetKind() != kind || t.GetSubscriber() != in.Command.GetPrincipal() ||
-		!t.GetFeatures().GetResumes() || s.terminals.has(t) && t.GetNode() == node {
+		!t.GetFeatures().GetResumes() || !l.GetLost() && s.terminals.has(t) && t.GetNode() == node {
 		return
 	}
 	if err := s.env.Terminals.Sync(ctx); err != nil {
