@@ -52,6 +52,11 @@ func ToPhone(id string) *Message {
 	}}}
 }
 
+// NoAction makes an Action without one, which is always refused.
+func NoAction(id string) *Message {
+	return &Message{CallId: id, Message: &wgtwo.WebTerminalMessage_Action{Action: &wgtwo.Action{}}}
+}
+
 // Show puts a message in one line: "offer v=0 +12025550101 id=…".
 func Show(m *Message) string {
 	var b strings.Builder

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tandem-rtc/tandem/adapters/grpcpipe/grpcpipetest"
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/tests/pairs/play"
@@ -60,6 +61,28 @@ func (f *phone) close() {
 	f.stop()
 	f.c.Close()
 	f.pumps.Wait()
+}
+
+// settle waits until all that a Pipe has sent was carried out: its messages name no
+// call, so one that came too late would be of the next race's.
+func (f *phone) settle(ctx context.Context) error {
+	c, ok := f.c.(*grpcpipetest.Client)
+	if !ok || f.p.Name != "Pipe" {
+		return nil
+	}
+	mark := grpcpipetest.NewUUID()
+	if err := c.Send(grpcpipetest.NoAction(mark)); err != nil {
+		return err
+	}
+	for {
+		m, err := c.Stray(ctx)
+		if err != nil {
+			return fmt.Errorf("what the Pipe sent was not carried out: %w", err)
+		}
+		if m.GetCallId() == mark {
+			return nil
+		}
+	}
 }
 
 func (f *phone) change(g func()) {

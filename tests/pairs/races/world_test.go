@@ -160,6 +160,11 @@ func (w *world) once(ctx context.Context, r race) error {
 		return err
 	}
 	for name, f := range w.ph {
+		if err := f.settle(ctx); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for name, f := range w.ph {
 		if more := f.taken(); len(more) > 0 {
 			return fmt.Errorf("%s: %d calls more came", name, len(more))
 		}
