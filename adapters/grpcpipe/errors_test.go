@@ -80,6 +80,7 @@ func TestForeignCallID(t *testing.T) {
 	mine, same, other := s.signIn(t, true, alice), s.signIn(t, true, alice), s.signIn(t, true, bob)
 	leg := s.ring(t, mine)
 	placed := place(t, s, mine, uuid1).GetLegId()
+	s.host.release(placed)
 	for _, p := range []*pipe{same, other} {
 		for _, m := range []*message{
 			wireRinging(leg), wireAnswer(leg, "v=0"), wireBye(leg), toPhone(leg), wireOffer(leg, "v=0", "+"+bob),
