@@ -229,6 +229,9 @@ func (h *host) learn(l *leg, c *callv1.Command, r *callv1.Reply, err error) {
 	if r.GetCallId() != "" {
 		l.call = r.GetCallId()
 	}
+	if c.GetReoffer() != nil {
+		l.dropOffers(r.GetNextEvent())
+	}
 	h.learnMedia(l, r.GetMediaNode())
 	if s := r.GetLegState(); s == callv1.LegState_LEG_STATE_ANSWERED || s == callv1.LegState_LEG_STATE_ESTABLISHED {
 		l.talking = true

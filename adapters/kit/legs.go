@@ -2,6 +2,7 @@ package kit
 
 import (
 	"container/list"
+	"slices"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -33,6 +34,18 @@ type leg struct {
 	busy    bool             // a goroutine delivers them
 	current *delivery        // queue[0] while the adapter has it
 	signals []*callv1.Signal // waiting for a media node
+}
+
+// dropOffers drops the offers with numbers below next that wait: they were withdrawn
+// for the terminal's own, which crossed them. Guarded by host.mu.
+func (l *leg) dropOffers(next uint64) {
+	l.queue = slices.DeleteFunc(l.queue, func(d *delivery) bool {
+		stale := d != l.current && d.e.GetReoffer() != nil && d.e.GetNumber() < next
+		if stale {
+			d.answer(delivered)
+		}
+		return stale
+	})
 }
 
 // legTable holds the live legs, and the ended ones as long as their events may

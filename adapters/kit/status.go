@@ -227,7 +227,11 @@ func (h *host) showing(terminalID string, calls []*callv1.Event) ([]*callv1.Even
 		if m == nil {
 			return false
 		}
-		if e.GetNumber() <= m.newest() {
+		known := m.last // what only waits does not count: the terminal opens with this
+		if m.telling != nil {
+			known = max(known, m.telling.e.GetNumber())
+		}
+		if e.GetNumber() <= known {
 			return true
 		}
 		m.last, m.shown = e.GetNumber(), e.GetInCall()

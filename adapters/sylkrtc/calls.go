@@ -1,6 +1,8 @@
 package sylkrtc
 
 import (
+	"time"
+
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
 )
@@ -21,6 +23,9 @@ type session struct {
 	early    bool     // the client has the answer since before the call was accepted
 	offered  string   // the re-offer that the client has and did not answer; "" if none
 	retaken  bool     // its client had it on an earlier connection
+
+	updates int       // offers of the client that were accepted
+	updated time.Time // when the last was
 }
 
 func (s *session) unanswered() bool {

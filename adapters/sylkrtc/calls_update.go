@@ -3,6 +3,7 @@ package sylkrtc
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
@@ -89,6 +90,7 @@ func (p *peer) updateOffered(transaction string, s *session, reply *callv1.Reply
 		return
 	}
 	s.offered = "" // ours is withdrawn in favour of the client's
+	s.updates, s.updated = s.updates+1, time.Now()
 	p.settle(s, reply)
 	p.send(ack{transaction})
 	p.send(sessionUpdated{session: s.id, state: updateAccepted, sdp: reply.GetSdp()})

@@ -2,6 +2,7 @@ package sylkrtc
 
 import (
 	"context"
+	"time"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -17,6 +18,11 @@ func (a *adapter) Deliver(ctx context.Context, e *callv1.Event) error {
 	if err != nil {
 		return err
 	}
+	if e.GetReoffer() != nil {
+		if withdrawn, err := acct.p.awaitCalm(ctx, e.GetLegId()); withdrawn || err != nil {
+			return err
+		}
+	}
 	done := make(chan error, 1)
 	if err := acct.p.tellEvent(acct, e, done); err != nil {
 		return err
@@ -28,6 +34,36 @@ func (a *adapter) Deliver(ctx context.Context, e *callv1.Event) error {
 		// It stays in its place in the queue; when the event comes again, it is
 		// waited for and not said twice.
 		return schema.Errorf(callv1.Code_CODE_RETRY, "the client takes its time: %w", ctx.Err())
+	}
+}
+
+// respite is how long a client is left alone after its own update was accepted. The
+// vendor's drops, for good, an offer that comes while it applies the answer.
+const respite = 500 * time.Millisecond
+
+// awaitCalm waits until a leg's client can take an offer. withdrawn: it has offered
+// by itself meanwhile, and call state makes another offer out of that.
+func (p *peer) awaitCalm(ctx context.Context, leg string) (withdrawn bool, err error) {
+	for began := -1; ; {
+		p.mu.Lock()
+		var wait time.Duration
+		if s := p.legs[leg]; s != nil {
+			if began < 0 {
+				began = s.updates
+			}
+			withdrawn, wait = s.updates != began, respite-time.Since(s.updated)
+		}
+		p.mu.Unlock()
+		if withdrawn || wait <= 0 {
+			return withdrawn, nil
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return false, schema.Errorf(callv1.Code_CODE_RETRY, "the client is busy: %w", ctx.Err())
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package sylkrtc
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
 	"github.com/tandem-rtc/tandem/schema"
@@ -462,4 +464,28 @@ func TestUpdateOfOthersSessionEndsNothing(t *testing.T) {
 		_ = mallory.Update(within(t), id, described("actpass", "audio")) // whatever it is told
 		bob.ok(bob.request("ping", nil))
 	}
+}
+
+// A client whose own update was just accepted is left alone for a moment before it
+// is offered anew: the vendor's takes no offer while it applies an answer.
+func TestUpdateReceivedWaitsForTheAcceptedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{updates: 1, updated: time.Now()}
+		p := &peer{legs: map[string]*session{"leg": s}}
+		began := time.Now()
+		for range 2 {
+			if withdrawn, err := p.awaitCalm(t.Context(), "leg"); withdrawn || err != nil || time.Since(began) != respite {
+				t.Errorf("withdrawn %v, %v, after %v", withdrawn, err, time.Since(began))
+			}
+		}
+		s.updated = time.Now()
+		time.AfterFunc(respite/2, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			s.updates++
+		})
+		if withdrawn, err := p.awaitCalm(t.Context(), "leg"); !withdrawn || err != nil {
+			t.Errorf("after the client's own offer: withdrawn %v, %v", withdrawn, err)
+		}
+	})
 }

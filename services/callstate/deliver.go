@@ -277,8 +277,12 @@ func (s *Service) standIn(l *callv1.Leg) *callv1.Terminal {
 	if !t.GetFeatures().GetResumes() || s.nodes.serves(t) && s.terminals.has(t) {
 		return t
 	}
+	if t.GetFeatures().GetShowsCalls() && !t.GetFeatures().GetRemembersCalls() {
+		return t // a Pipe: what comes back is another sort of connection
+	}
 	for _, other := range s.terminals.of(t.GetSubscriber()) {
 		if other.GetKind() == t.GetKind() && other.GetFeatures().GetRemembersCalls() &&
+			!other.GetAttachedAt().AsTime().Before(l.GetCreatedAt().AsTime()) &&
 			s.nodes.serves(other) && step.CameAbout(other, l.GetEndedAt().AsTime()) {
 			return other
 		}

@@ -229,7 +229,7 @@ func (t *txn) fillReply(c *callv1.CallRecord) {
 	r.LegId = t.in.Command.GetLegId()
 	if t.leg != nil {
 		r.LegState, r.Reason = t.leg.GetState(), t.leg.GetReason()
-		r.MediaNode = c.GetMediaNode()
+		r.MediaNode, r.NextEvent = c.GetMediaNode(), t.leg.GetNextEvent()
 	}
 }
 

@@ -28,6 +28,7 @@ func restarted(target *callv1.Terminal, l *callv1.Leg) bool {
 func canTakeUp(in Input, target *callv1.Terminal, l *callv1.Leg) bool {
 	former := l.GetTerminal().GetFeatures()
 	if !target.GetFeatures().GetRemembersCalls() || former.GetShowsCalls() && !former.GetRemembersCalls() ||
+		target.GetAttachedAt().AsTime().Before(l.GetCreatedAt().AsTime()) || // it was there before the call
 		!mayTakeUp(in.Call, target, l) {
 		return false
 	}

@@ -1365,7 +1365,10 @@ type Reply struct {
 	// The answer to a terminal's Pull or Reoffer, candidates complete.
 	Sdp string `protobuf:"bytes,8,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// What the media node negotiated, for adapters that mirror it.
-	Skeleton      *Skeleton `protobuf:"bytes,9,opt,name=skeleton,proto3" json:"skeleton,omitempty"`
+	Skeleton *Skeleton `protobuf:"bytes,9,opt,name=skeleton,proto3" json:"skeleton,omitempty"`
+	// The number that the leg's next event gets at the least. Of a Reoffer: offers
+	// of ours with smaller numbers were withdrawn for the terminal's.
+	NextEvent     uint64 `protobuf:"varint,10,opt,name=next_event,json=nextEvent,proto3" json:"next_event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1463,6 +1466,13 @@ func (x *Reply) GetSkeleton() *Skeleton {
 	return nil
 }
 
+func (x *Reply) GetNextEvent() uint64 {
+	if x != nil {
+		return x.NextEvent
+	}
+	return 0
+}
+
 var File_tandem_call_v1_command_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_command_proto_rawDesc = "" +
@@ -1537,7 +1547,7 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\aReoffer\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"\x06\n" +
 	"\x04Push\"\x0f\n" +
-	"\rRefuseReoffer\"\xd1\x02\n" +
+	"\rRefuseReoffer\"\xf0\x02\n" +
 	"\x05Reply\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12+\n" +
@@ -1549,7 +1559,10 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"media_node\x18\a \x01(\tR\tmediaNode\x12\x10\n" +
 	"\x03sdp\x18\b \x01(\tR\x03sdp\x124\n" +
-	"\bskeleton\x18\t \x01(\v2\x18.tandem.call.v1.SkeletonR\bskeleton*\xdf\x01\n" +
+	"\bskeleton\x18\t \x01(\v2\x18.tandem.call.v1.SkeletonR\bskeleton\x12\x1d\n" +
+	"\n" +
+	"next_event\x18\n" +
+	" \x01(\x04R\tnextEvent*\xdf\x01\n" +
 	"\fDeadlineKind\x12\x1d\n" +
 	"\x19DEADLINE_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DEADLINE_KIND_ANSWER\x10\x01\x12\x16\n" +
