@@ -96,9 +96,9 @@ func TestRequestAccountSyncConversations(t *testing.T) {
 	// Since a message: what came after it, and what became of those before.
 	s.age(t, alice, time.Hour)
 	c.writes(alice, bob, "m4", "x")
+	c.becomes("m4", "accepted", 200)
 	to.ok(to.request("account-disposition-notification", map[string]any{
 		"account": bob, "uri": alice, "message_id": "m1", "state": "displayed", "timestamp": someTime}))
-	c.becomes("m4", "accepted", 200)
 	c.becomes("m1", "displayed", 200)
 	s.age(t, alice, time.Minute)
 	c.writes(alice, bob, "m5", "x")
