@@ -1,0 +1,125 @@
+package matrix
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/schema"
+)
+
+// Config is the adapter's configuration.
+type Config struct {
+	Homeserver   string `yaml:"homeserver" doc:"URL of the homeserver's client-server API, as Tandem reaches it: http://127.0.0.1:8008. Empty: Matrix is off."`
+	ServerName   string `yaml:"server_name" doc:"The homeserver's name, which ends its users' ids: example.org."`
+	Registration string `yaml:"registration" doc:"File with the registration that the homeserver has too; 'tandem matrix registration' makes it. It holds the two tokens, the bot's name and the namespace of the ghosts."`
+
+	Listen    string `yaml:"listen" doc:"Address and port that the homeserver sends its transactions to, over HTTP."`
+	TLS       TLS    `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or on a network of your own."`
+	Advertise string `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by. By default http:// and listen."`
+
+	LeaseTTL time.Duration `yaml:"lease" doc:"Of several nodes one serves; when it has not been heard of for this long, another takes over."`
+
+	InviteLifetime time.Duration `yaml:"invite_lifetime" doc:"Lifetime of the calls that ring at Matrix users, as their clients are told. Not less than callstate.ring_timeout."`
+	MaxEvent       int           `yaml:"max_event_bytes" doc:"Largest event that the homeserver takes (65536 in the Matrix specification). What would be larger is not sent."`
+	MaxTransaction int           `yaml:"max_transaction_bytes" doc:"Largest transaction read from the homeserver."`
+
+	CallsPerMinute int `yaml:"invites_per_minute" doc:"Calls that one Matrix user may place in a minute; more are rejected, and from twice as many on ignored. Every answer is an event, which is what a flood is after."`
+	MaxUsers       int `yaml:"max_users" doc:"Matrix users that can be reached here at once: those who have a room with the bot or a ghost."`
+	Concurrency    int `yaml:"concurrency" doc:"Rooms whose events are handled at once."`
+
+	SendTimeout time.Duration `yaml:"send_timeout" doc:"How long one request to the homeserver may take."`
+	RetryFor    time.Duration `yaml:"retry_for" doc:"How long the end of a call is tried to be told while the homeserver is away."`
+
+	// Listener is used instead of Listen when it is set; Run closes it.
+	Listener net.Listener `yaml:"-"`
+}
+
+// TLS names the certificate of a port.
+type TLS struct {
+	Cert string `yaml:"cert_file" doc:"PEM file with the certificate chain; read again when it changes."`
+	Key  string `yaml:"key_file" doc:"PEM file with the private key; read again when it changes."`
+}
+
+// Defaults is the configuration that holds where nothing is said.
+func Defaults() *Config {
+	return &Config{
+		Listen:         "127.0.0.1:8009",
+		LeaseTTL:       6 * time.Second,
+		InviteLifetime: 2 * time.Minute,
+		MaxEvent:       65536,
+		MaxTransaction: 16 << 20,
+		CallsPerMinute: 30,
+		MaxUsers:       20000,
+		Concurrency:    64,
+		SendTimeout:    10 * time.Second,
+		RetryFor:       30 * time.Minute,
+	}
+}
+
+// Enabled reports whether Matrix is configured at all.
+func (c *Config) Enabled() bool { return c.Homeserver != "" }
+
+// Validate implements kit.Config.
+func (c *Config) Validate() error {
+	if !c.Enabled() {
+		return nil
+	}
+	u, err := url.Parse(c.Homeserver)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return schema.Invalid("homeserver", "must be the URL of a homeserver, http:// or https://")
+	}
+	if _, err := schema.ParseAddress("matrix:u/a:" + c.ServerName); err != nil || strings.ContainsAny(c.ServerName, "%?") {
+		return schema.Invalid("server_name", "must be a server's name such as example.org")
+	}
+	if c.Registration == "" {
+		return schema.Invalid("registration", "must name the registration file; 'tandem matrix registration' makes one")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil && c.Listener == nil {
+		return schema.Invalid("listen", "must be host:port: %v", err)
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return schema.Invalid("tls", "cert_file and key_file go together")
+	}
+	if u, err := url.Parse(c.Advertise); c.Advertise != "" && (err != nil || u.Host == "") {
+		return schema.Invalid("advertise", "must be a URL")
+	}
+	return c.validateLimits()
+}
+
+func (c *Config) validateLimits() error {
+	for _, f := range []struct {
+		path string
+		v    int
+		min  int
+	}{
+		{"max_event_bytes", c.MaxEvent, 4096},
+		{"max_transaction_bytes", c.MaxTransaction, 65536},
+		{"invites_per_minute", c.CallsPerMinute, 1},
+		{"max_users", c.MaxUsers, 1},
+		{"concurrency", c.Concurrency, 1},
+	} {
+		if f.v < f.min {
+			return schema.Invalid(f.path, "must be at least %d", f.min)
+		}
+	}
+	for _, f := range []struct {
+		path string
+		v    time.Duration
+		min  time.Duration
+	}{
+		{"lease", c.LeaseTTL, 500 * time.Millisecond},
+		{"invite_lifetime", c.InviteLifetime, time.Second},
+		{"send_timeout", c.SendTimeout, 100 * time.Millisecond},
+		{"retry_for", c.RetryFor, 0},
+	} {
+		if f.v < f.min {
+			return schema.Invalid(f.path, "must be at least %v", f.min)
+		}
+	}
+	return nil
+}
+
+var _ kit.Config = (*Config)(nil)

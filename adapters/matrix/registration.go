@@ -1,0 +1,48 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+
+	"maunium.net/go/mautrix/appservice"
+)
+
+// BotLocalpart is the bot's name, and GhostPrefix begins the ghosts' names, where
+// a registration that is made is told nothing else.
+const (
+	BotLocalpart = "tandem"
+	GhostPrefix  = "tandem_"
+)
+
+// protocols are the third-party protocols whose look-ups the homeserver passes
+// on: the dial pads of clients ask for them.
+func protocols() []string { return []string{"m.protocol.pstn", "im.vector.protocol.pstn"} }
+
+// NewRegistration makes a registration with new random tokens. url is where the
+// homeserver reaches the adapter's port; bot and prefix (BotLocalpart, GhostPrefix)
+// are localparts.
+func NewRegistration(url, serverName, bot, prefix string) *appservice.Registration {
+	r := appservice.CreateRegistration()
+	limited := false
+	r.ID, r.URL, r.SenderLocalpart, r.RateLimited, r.Protocols = "tandem", url, bot, &limited, protocols()
+	r.Namespaces.UserIDs.Register(regexp.MustCompile("^@"+regexp.QuoteMeta(prefix)+".*:"+regexp.QuoteMeta(serverName)+"$"), true)
+	return r
+}
+
+// LoadRegistration reads the file that the homeserver has too, and requires what the
+// adapter cannot do without.
+func LoadRegistration(path string) (*appservice.Registration, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("matrix: registration: %w", err)
+	}
+	r, err := appservice.LoadRegistration(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("matrix: registration %s: %w", path, err)
+	case r.AppToken == "" || r.ServerToken == "" || r.SenderLocalpart == "":
+		return nil, errors.New("matrix: registration: needs as_token, hs_token and sender_localpart")
+	}
+	return r, nil
+}
