@@ -24,6 +24,9 @@ TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$'
 ARGS ?=
 BENCH ?= .
 BENCHTIME ?= 2s
+
+# Where 'make vuln' has the vulnerability database from; empty: the public one.
+VULNDB ?=
 WITH_BENCHMARKS = $(shell grep -rl --include='*_test.go' '^func Benchmark' adapters bus cmd schema services tests | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: help
@@ -72,6 +75,25 @@ generate: ## Make generated code anew: protobuf, the page's bundle
 schema-baseline: ## Accept the schema as it is as what later changes must not break
 	.ci/setup.sh tools
 	cd schema && buf build --output testdata/baseline.binpb
+
+.PHONY: licences
+licences: ## List the licences of all dependencies in docs/licences.md
+	go run ./tests/supply page
+
+.PHONY: sbom
+sbom: ## Write bin/tandem.cdx.json, the program's bill of materials (CycloneDX)
+	@mkdir -p bin
+	go run ./tests/supply sbom bin/tandem.cdx.json
+
+.PHONY: notices
+notices: ## Write bin/NOTICES.txt, the licence texts to pass on with the program
+	@mkdir -p bin
+	go run ./tests/supply notices bin/NOTICES.txt
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities that our code reaches (VULNDB=URL of a copy of the database)
+	@.ci/setup.sh tools
+	.ci/vuln.sh $(VULNDB)
 
 .PHONY: setup
 setup: ## Install what the tests need: tools and Chromium

@@ -45,6 +45,7 @@ go_tool github.com/bufbuild/buf/cmd/buf v1.68.0
 go_tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.11
 go_tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.0
 go_tool honnef.co/go/tools/cmd/staticcheck v0.6.1
+go_tool golang.org/x/vuln/cmd/govulncheck v1.2.0
 [ "${1:-all}" = tools ] && exit
 
 # The server that the tests run as an external bus.
