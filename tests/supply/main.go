@@ -39,19 +39,19 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(root, "docs", "licences.md"), []byte(supply.Page(modules, packages)), 0o600)
+		return os.WriteFile(filepath.Join(root, "docs", "licences.md"), []byte(supply.Page(modules, packages)), 0o644)
 	case "sbom":
 		text, err := supply.BOM(modules, version(root))
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(args[1], text, 0o600)
+		return os.WriteFile(args[1], text, 0o644)
 	default:
 		text, err := supply.Notices(modules)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(args[1], []byte(text), 0o600)
+		return os.WriteFile(args[1], []byte(text), 0o644)
 	}
 }
 
