@@ -42,7 +42,7 @@ const referenceHead = `# Configuration
 
 ` + "`tandem serve`" + ` needs no configuration: it runs everything on this machine's loopback, with public demo accounts. With a file (` + "`-c FILE`" + `) the demo is off unless the file asks for it.
 
-What is not said in the file keeps its default. An environment variable wins over the file and a flag over both: the key ` + "`sylkrtc.listen`" + ` is ` + "`TANDEM_SYLKRTC_LISTEN`" + ` and ` + "`--set sylkrtc.listen=…`" + `. Lists are written with commas, lists of entries as YAML. A key that does not exist is an error; ` + "`tandem config check -c FILE`" + ` reports all errors with their paths, ` + "`tandem config show`" + ` prints what results.
+What is not said in the file keeps its default. An environment variable wins over the file and a flag over both: the key ` + "`sylkrtc.listen`" + ` is ` + "`TANDEM_SYLKRTC_LISTEN`" + ` and ` + "`--set sylkrtc.listen=…`" + `. A secret can also be in a file that the variable with ` + "`_FILE`" + ` at its end names: ` + "`TANDEM_SECRET_FILE=/run/secrets/tandem`" + `. Lists are written with commas, lists of entries as YAML. A key that does not exist is an error; ` + "`tandem config check -c FILE`" + ` reports all errors with their paths, ` + "`tandem config show`" + ` prints what results.
 
 ` + "```yaml\n"
 

@@ -6,8 +6,10 @@ import (
 	"runtime/debug"
 )
 
-// release is set when a release is built: -ldflags "-X main.release=v1.2.3".
-var release string
+// release and commit are set where a release or an image is built: -ldflags "-X
+// main.release=v1.2.3 -X main.commit=0123abcd". Without them the commit is what
+// Go found.
+var release, commit string
 
 type versionCmd struct{}
 
@@ -19,15 +21,12 @@ func (versionCmd) Run() error {
 
 // version is the release, or the commit it was built from.
 func version() string {
-	if release != "" {
-		return release
-	}
-	commit, dirty := "", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
+	from, dirty := short(commit), ""
+	if info, ok := debug.ReadBuildInfo(); ok && from == "" {
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":
-				commit = s.Value[:min(12, len(s.Value))]
+				from = short(s.Value)
 			case "vcs.modified":
 				if s.Value == "true" {
 					dirty = "+"
@@ -35,8 +34,16 @@ func version() string {
 			}
 		}
 	}
-	if commit == "" {
+	switch {
+	case release != "" && commit != "":
+		return release + " (" + from + ")"
+	case release != "":
+		return release
+	case from == "":
 		return "devel"
 	}
-	return "devel-" + commit + dirty
+	return "devel-" + from + dirty
 }
+
+// short is as much of a commit as people read.
+func short(commit string) string { return commit[:min(12, len(commit))] }

@@ -30,6 +30,9 @@ type Account struct {
 
 // Config is what the page is told.
 type Config struct {
+	// Endpoint is where the sylkRTC endpoint is: a ws: or wss: address, or ":port"
+	// with a path on the page's own host. Empty: on the page's own port.
+	Endpoint string `json:"endpoint"`
 	// Domain completes bare names and numbers to user@domain.
 	Domain string `json:"domain"`
 	// Echo is the number of the echo terminal; empty if there is none.

@@ -2,9 +2,12 @@ package media
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tandem-rtc/tandem/services/media/internal/pionleg"
@@ -15,7 +18,7 @@ import (
 // Defaults.
 type Config struct {
 	Listen        string        `yaml:"listen" doc:"UDP address of all legs, host:port. An unspecified host listens on every address of the interfaces below, on that one port; port 0 lets the kernel choose."`
-	ExternalIP    []string      `yaml:"external_ip" doc:"Addresses that terminals reach the node at, IP or IP:port, where they are not its own (1:1 NAT, mapped port). They replace its own in session descriptions."`
+	ExternalIP    []string      `yaml:"external_ip" doc:"Addresses that terminals reach the node at, IP or IP:port, where they are not its own (1:1 NAT, mapped port). They replace its own in session descriptions. A host name, also with a port, stands for the IPv4 addresses that it has when the node starts."`
 	Interfaces    []string      `yaml:"interfaces" doc:"Name patterns of the interfaces to use when listen has no address of its own. Empty means all but loopback."`
 	IPv6          bool          `yaml:"ipv6" doc:"Use IPv6 addresses too when listen has no address of its own."`
 	MaxLegs       int           `yaml:"max_legs" doc:"Legs at once; above it calls are refused as overload."`
@@ -50,9 +53,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	for i, s := range c.ExternalIP {
-		_, err1 := netip.ParseAddr(s)
-		if _, err2 := netip.ParseAddrPort(s); err1 != nil && err2 != nil {
-			return fmt.Errorf("external_ip[%d]: %q is neither IP nor IP:port", i, s)
+		if !reachable(s) {
+			return fmt.Errorf("external_ip[%d]: %q is no IP and no host name, alone or with :port", i, s)
 		}
 	}
 	for i, p := range c.Interfaces {
@@ -80,6 +82,27 @@ func (c *Config) Validate() error {
 		}
 	}
 	return nil
+}
+
+// hostName is a host name (RFC 1123) that cannot be taken for a mistyped IPv4
+// address: its last label is no number.
+var hostName = regexp.MustCompile(`^([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9])?\.)*[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.?$`)
+
+// reachable reports whether text can be an external address.
+func reachable(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	if _, err := netip.ParseAddrPort(text); err == nil {
+		return true
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+		text = host
+	}
+	return len(text) <= 253 && hostName.MatchString(text)
 }
 
 // filled gives the configuration with defaults for what is zero.

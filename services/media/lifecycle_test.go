@@ -240,7 +240,7 @@ func TestConfig(t *testing.T) {
 	}
 	for field, change := range map[string]func(*Config){
 		"listen":         func(c *Config) { c.Listen = "7900" },
-		"external_ip[1]": func(c *Config) { c.ExternalIP = []string{"192.0.2.1", "example.com"} },
+		"external_ip[1]": func(c *Config) { c.ExternalIP = []string{"192.0.2.1", "192.0.2.256"} },
 		"interfaces[0]":  func(c *Config) { c.Interfaces = []string{"[a"} },
 		"max_legs":       func(c *Config) { c.MaxLegs = -1 },
 		"uncommitted":    func(c *Config) { c.Uncommitted = -1 },
@@ -252,6 +252,17 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	for address, good := range map[string]bool{
+		"192.0.2.1": true, "192.0.2.1:7900": true, "2001:db8::1": true, "[2001:db8::1]:7900": true, "localhost": true,
+		"media": true, "media-0.tandem.svc.cluster.local.": true, "media:30790": true,
+		"": false, "192.0.2": false, "192.0.2.256:1": false, "media:http": false, "media:65536": false, "-media": false, "a b": false,
+	} {
+		c := Defaults()
+		c.ExternalIP = []string{address}
+		if err := c.Validate(); (err == nil) != good {
+			t.Errorf("external_ip %q: %v", address, err)
+		}
+	}
 	b, err := bus.New(membus.NewServer().Connect(), "media", "m")
 	if err != nil {
 		t.Fatal(err)
@@ -260,6 +271,9 @@ func TestConfig(t *testing.T) {
 		"no bus":       func() (*Service, error) { return New(Config{Listen: "127.0.0.1:0"}, Env{}) },
 		"bad listen":   func() (*Service, error) { return New(Config{Listen: "x"}, Env{Bus: b}) },
 		"not our host": func() (*Service, error) { return New(Config{Listen: "192.0.2.1:0"}, Env{Bus: b}) },
+		"unknown name": func() (*Service, error) {
+			return New(Config{Listen: "127.0.0.1:0", ExternalIP: []string{"tandem.invalid"}}, Env{Bus: b})
+		},
 	} {
 		if s, err := f(); err == nil {
 			s.Close()

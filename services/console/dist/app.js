@@ -38,15 +38,25 @@ function initials(name) {
 
 // src/config.ts
 async function fetchConfig() {
-  const none = { domain: "", echo: "", demo: [] };
+  const none = { endpoint: "", domain: "", echo: "", demo: [] };
   try {
     const response = await fetch("/console/config.json", { cache: "no-store" });
     if (!response.ok) return none;
     const value = await response.json();
-    return { domain: value.domain ?? "", echo: value.echo ?? "", demo: value.demo ?? [] };
+    return {
+      endpoint: value.endpoint ?? "",
+      domain: value.domain ?? "",
+      echo: value.echo ?? "",
+      demo: value.demo ?? []
+    };
   } catch {
     return none;
   }
+}
+function endpointURL(endpoint, page) {
+  const scheme = page.protocol === "https:" ? "wss:" : "ws:";
+  if (endpoint === "") return `${scheme}//${page.host}/webrtcgateway/ws`;
+  return endpoint.startsWith(":") ? `${scheme}//${page.hostname}${endpoint}` : endpoint;
 }
 
 // src/media.ts
@@ -1762,10 +1772,6 @@ var SignIn = class {
 };
 
 // src/main.ts
-function exchangeURL() {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  return `${scheme}//${location.host}/webrtcgateway/ws`;
-}
 async function start() {
   const config = await fetchConfig();
   const sounds = new Sounds();
@@ -1779,7 +1785,7 @@ async function start() {
       for (const view of views) view.render();
     });
   };
-  const phone = new Phone(exchangeURL(), render);
+  const phone = new Phone(endpointURL(config.endpoint, location), render);
   const dialler = new Dialler(phone, config, sounds);
   views = [
     { render: () => frame(phone, config.domain) },

@@ -81,8 +81,9 @@ type Admin struct {
 
 // Console is the softphone page.
 type Console struct {
-	Listen string `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
-	Domain string `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
+	Listen   string `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
+	Endpoint string `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
+	Domain   string `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
 }
 
 // New gives the defaults with the given adapter kinds.

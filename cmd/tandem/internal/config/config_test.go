@@ -78,6 +78,41 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestSecretsFromFiles(t *testing.T) {
+	secret := file(t, "from-a-file-0123456789\n")
+	c, err := Load(specs(), Source{Env: env("TANDEM_SECRET_FILE", secret, "TANDEM_PIPE_KEY_FILE", secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Secret != "from-a-file-0123456789" || pipeOf(c).Key != c.Secret {
+		t.Errorf("secret %q, key %q", c.Secret, pipeOf(c).Key)
+	}
+	for want, e := range map[string][]string{
+		"TANDEM_SECRET and TANDEM_SECRET_FILE are both set": {"TANDEM_SECRET_FILE", secret, "TANDEM_SECRET", "another-0123456789"},
+		"TANDEM_SECRET_FILE: open":                          {"TANDEM_SECRET_FILE", secret + "-none"},
+		"is empty":                                          {"TANDEM_SECRET_FILE", file(t, "\n")},
+	} {
+		if _, err := Load(specs(), Source{Env: env(e...)}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	// Only secrets are read from files.
+	if c, err = Load(specs(), Source{Env: env("TANDEM_NODE_FILE", secret)}); err != nil || c.Node == "from-a-file-0123456789" {
+		t.Errorf("node %q, %v", c.Node, err)
+	}
+}
+
+func TestConsoleEndpoint(t *testing.T) {
+	for endpoint, good := range map[string]bool{
+		"": true, ":8081/webrtcgateway/ws": true, "ws://sip.example.org/webrtcgateway/ws": true, "wss://sip.example.org:8443/ws": true,
+		"8081": false, "/webrtcgateway/ws": false, ":/ws": false, ":x/ws": false, "https://example.org": false, "wss:///ws": false,
+	} {
+		if _, err := Load(specs(), Source{Env: env("TANDEM_CONSOLE_ENDPOINT", endpoint)}); (err == nil) != good {
+			t.Errorf("%q: %v", endpoint, err)
+		}
+	}
+}
+
 func TestStrict(t *testing.T) {
 	_, err := Load(specs(), Source{
 		File: file(t, strings.Join([]string{

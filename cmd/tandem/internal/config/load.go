@@ -18,7 +18,8 @@ type Source struct {
 	// File is the path of a YAML file; empty for none.
 	File string
 	// Env looks an environment variable up; nil for none. An empty variable
-	// counts as one that is not set.
+	// counts as one that is not set. Secrets may also be in files, named by a
+	// variable with _FILE at its end.
 	Env func(string) string
 	// Set are flags of the form key=value, applied last.
 	Set []string
@@ -43,7 +44,11 @@ func Load(specs []kit.Spec, src Source) (*Config, error) {
 	if src.Env != nil {
 		walk("", c.root(), func(path string, f field) {
 			name := EnvName(path)
-			if text := src.Env(name); text != "" {
+			text, err := src.text(name, f.secret)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if text != "" {
 				errs = append(errs, from(name, setText(f, path, text))...)
 				c.demoSaid = c.demoSaid || path == "demo"
 			}
@@ -70,6 +75,31 @@ func Load(specs []kit.Spec, src Source) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// text gives what the environment says for a variable: itself or, of a secret,
+// the contents of the file that NAME_FILE names, so that it is in no process's
+// environment.
+func (src Source) text(name string, secret bool) (string, error) {
+	text := src.Env(name)
+	if !secret {
+		return text, nil
+	}
+	file := src.Env(name + "_FILE")
+	switch {
+	case file == "":
+		return text, nil
+	case text != "":
+		return "", fmt.Errorf("%s and %s_FILE are both set: one of them is meant", name, name)
+	}
+	data, err := os.ReadFile(file) //nolint:gosec // the operator says which
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	if text = strings.TrimSpace(string(data)); text == "" {
+		return "", fmt.Errorf("%s_FILE: %s is empty", name, file)
+	}
+	return text, nil
 }
 
 // EnvName gives the environment variable of a key.

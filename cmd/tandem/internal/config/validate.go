@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -130,6 +131,16 @@ func (c *Config) validatePorts() (errs []error) {
 		}
 		if _, _, err := net.SplitHostPort(p.v); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %q is not host:port", p.path, p.v))
+		}
+	}
+	if e := c.Console.Endpoint; e != "" {
+		absolute := strings.HasPrefix(e, "ws://") || strings.HasPrefix(e, "wss://")
+		u, err := url.Parse(strings.Replace(e, ":", "ws://page:", 1))
+		if absolute {
+			u, err = url.Parse(e)
+		}
+		if err != nil || u.Host == "" || !absolute && (e[0] != ':' || u.Port() == "") {
+			errs = append(errs, fmt.Errorf("console.endpoint: %q is neither :port/path nor a ws:// or wss:// address", e))
 		}
 	}
 	if c.Demo && !c.demoSaid {

@@ -30,7 +30,7 @@ func (x *Exchange) pageOnAdapter() bool { return x.cfg.Has(config.RoleConsole) &
 
 // page makes the page's handler.
 func (x *Exchange) page() (http.Handler, error) {
-	c := console.Config{Domain: x.cfg.Console.Domain}
+	c := console.Config{Domain: x.cfg.Console.Domain, Endpoint: x.cfg.Console.Endpoint}
 	if c.Domain == "" && len(x.cfg.Directory.Domains) > 0 {
 		c.Domain = x.cfg.Directory.Domains[0]
 	}

@@ -1,7 +1,7 @@
 // The softphone page: a sylkRTC-2 client like any other.
 
 import { readable } from "./address";
-import { fetchConfig } from "./config";
+import { endpointURL, fetchConfig } from "./config";
 import { Phone } from "./phone";
 import { Sounds } from "./sounds";
 import { load, save } from "./storage";
@@ -11,10 +11,6 @@ import { get, show, write } from "./ui/dom";
 import { RecentCalls } from "./ui/recent";
 import { SignIn } from "./ui/signin";
 
-function exchangeURL(): string {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  return `${scheme}//${location.host}/webrtcgateway/ws`;
-}
 
 async function start(): Promise<void> {
   const config = await fetchConfig();
@@ -30,7 +26,7 @@ async function start(): Promise<void> {
       for (const view of views) view.render();
     });
   };
-  const phone = new Phone(exchangeURL(), render);
+  const phone = new Phone(endpointURL(config.endpoint, location), render);
   const dialler = new Dialler(phone, config, sounds);
   views = [
     { render: () => frame(phone, config.domain) },

@@ -1,11 +1,14 @@
 package pionleg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"path"
+	"strconv"
+	"time"
 
 	"github.com/pion/ice/v4"
 	pion "github.com/pion/transport/v4"
@@ -13,6 +16,9 @@ import (
 
 // socketBuffer is asked for in each direction; the kernel may give less.
 const socketBuffer = 4 << 20
+
+// lookUpWithin bounds how long an external address's name may take to be found.
+const lookUpWithin = 10 * time.Second
 
 // bind opens one socket for each local address, all on one port: a socket bound
 // to a single address answers from the address it was asked at.
@@ -142,11 +148,37 @@ func externalAddresses(external []string, port uint16) ([]netip.AddrPort, error)
 			list = append(list, netip.AddrPortFrom(a.Unmap(), port))
 			continue
 		}
-		a, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return nil, fmt.Errorf("pionleg: external address %q is neither IP nor IP:port", s)
+		if a, err := netip.ParseAddrPort(s); err == nil {
+			list = append(list, a)
+			continue
 		}
-		list = append(list, a)
+		named, err := lookUp(s, port)
+		if err != nil {
+			return nil, fmt.Errorf("pionleg: external address %q: %w", s, err)
+		}
+		list = append(list, named...)
+	}
+	return list, nil
+}
+
+// lookUp gives the IPv4 addresses of a host name, or of a host name and a port.
+func lookUp(name string, port uint16) ([]netip.AddrPort, error) {
+	if host, text, err := net.SplitHostPort(name); err == nil {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("port: %w", err)
+		}
+		name, port = host, uint16(n)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookUpWithin)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	if err != nil {
+		return nil, err
+	}
+	var list []netip.AddrPort
+	for _, a := range found {
+		list = append(list, netip.AddrPortFrom(a.Unmap(), port))
 	}
 	return list, nil
 }
