@@ -96,5 +96,5 @@ vuln: ## Look for known vulnerabilities that our code reaches (VULNDB=URL of a c
 	.ci/vuln.sh $(VULNDB)
 
 .PHONY: setup
-setup: ## Install what the tests need: tools and Chromium
+setup: ## Install what the tests need: tools, Chromium, a Matrix homeserver
 	.ci/setup.sh

@@ -28,6 +28,27 @@ go_tool() {
   (cd "$cache" && GOBIN="$bin" GOWORK=off GOFLAGS='' go install "$package@$version")
 }
 
+# dendrite VERSION: a Matrix homeserver and two programs that go with it. Its
+# module has replace directives, so it cannot be installed by version; a module
+# of our own with tool lines can. Its database needs cgo.
+dendrite() {
+  local version="$1" module="$cache/dendrite" name have missing=()
+  for name in dendrite generate-keys create-account; do
+    have="$(go version -m "$bin/$name" 2>/dev/null | awk 'NR == 1 { go = $NF } $2 == "github.com/element-hq/dendrite" { print go, $3 }' || true)"
+    [ "$have" = "$(go env GOVERSION) $version" ] || missing+=("$name")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  say "building dendrite $version, which takes some minutes the first time"
+  rm -rf "$module"
+  mkdir -p "$module"
+  {
+    printf 'module tandem.test/dendrite\n\ngo 1.26.0\n\n'
+    printf 'tool github.com/element-hq/dendrite/cmd/%s\n' dendrite generate-keys create-account
+    printf '\nrequire github.com/element-hq/dendrite %s\n' "$version"
+  } >"$module/go.mod"
+  (cd "$module" && GOBIN="$bin" GOWORK=off GOFLAGS=-mod=mod CGO_ENABLED=1 go install tool)
+}
+
 # apt PACKAGE...: Debian packages, as root or with sudo.
 apt() {
   local as_root=()
@@ -58,6 +79,9 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector needs 
 command -v git >/dev/null || missing+=(git)
 command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
 [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+
+# The homeserver that the tests of the Matrix adapter run; it needs gcc.
+dendrite v0.15.2
 
 # The tests that need npm packages keep them in the same cache themselves.
 command -v node >/dev/null || die "Node is missing: install Node 20 or newer"

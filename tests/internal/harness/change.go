@@ -13,7 +13,7 @@ import (
 func (p *Page) AwaitNote(word string) {
 	p.t.Helper()
 	Eventually(p.t, 15*time.Second, "page says "+word, func() (bool, string) {
-		note := p.text(`document.getElementById("call-note").textContent`)
+		note := p.Text(`document.getElementById("call-note").textContent`)
 		return strings.Contains(strings.ToLower(note), word), note
 	})
 }
@@ -22,7 +22,7 @@ func (p *Page) AwaitNote(word string) {
 func (p *Page) AwaitEnabled(id string) {
 	p.t.Helper()
 	Eventually(p.t, 15*time.Second, "page offers "+id, func() (bool, string) {
-		ready := p.text(fmt.Sprintf(`String(!document.getElementById(%q).disabled && !document.getElementById(%q).hidden)`, id, id))
+		ready := p.Text(fmt.Sprintf(`String(!document.getElementById(%q).disabled && !document.getElementById(%q).hidden)`, id, id))
 		return ready == "true", ready
 	})
 }
@@ -31,7 +31,7 @@ func (p *Page) AwaitEnabled(id string) {
 func (p *Page) AwaitNoVideo() {
 	p.t.Helper()
 	Eventually(p.t, 15*time.Second, "page shows no picture", func() (bool, string) {
-		picture := p.text(`String(document.getElementById("call").classList.contains("picture"))`)
+		picture := p.Text(`String(document.getElementById("call").classList.contains("picture"))`)
 		return picture == "false", picture
 	})
 }

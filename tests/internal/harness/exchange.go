@@ -58,7 +58,7 @@ func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchan
 	x := &Exchange{t: t, binary: b, Processes: make(map[string]*Process)}
 	dir := t.TempDir()
 	if topology == AllInOne {
-		p := freePorts(t, 4)
+		p := FreePorts(t, 4)
 		x.URL = fmt.Sprintf("http://127.0.0.1:%d", p[0])
 		x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
 		x.start("all", dir, p[3], o, map[string]string{
@@ -76,7 +76,7 @@ func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchan
 
 func (x *Exchange) split(dir string, o Options) {
 	x.t.Helper()
-	p := freePorts(x.t, 5+len(roles))
+	p := FreePorts(x.t, 5+len(roles))
 	nats := startNATS(x.t, filepath.Join(dir, "nats"), p[0])
 	x.Processes["nats"] = nats
 	x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
@@ -116,7 +116,7 @@ func (x *Exchange) start(role, dir string, admin int, o Options, set map[string]
 func (x *Exchange) ready(admin map[string]int) {
 	x.t.Helper()
 	for role, port := range admin {
-		awaitHTTP(x.t, x.Processes[role], fmt.Sprintf("http://127.0.0.1:%d/readyz", port), startWithin)
+		AwaitHTTP(x.t, x.Processes[role], fmt.Sprintf("http://127.0.0.1:%d/readyz", port), startWithin)
 	}
 }
 
@@ -127,10 +127,10 @@ func startNATS(t testing.TB, dir string, port int) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	monitor := freePorts(t, 1)[0]
+	monitor := FreePorts(t, 1)[0]
 	p := Start(t, Command{Name: "nats-server", Path: path, Args: []string{
 		"-a", "127.0.0.1", "-p", fmt.Sprint(port), "-js", "-sd", dir, "-m", fmt.Sprint(monitor),
 	}})
-	awaitHTTP(t, p, fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), startWithin)
+	AwaitHTTP(t, p, fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), startWithin)
 	return p
 }

@@ -63,19 +63,19 @@ func (p *Page) Click(id string) {
 }
 
 // State is the state of the call in view: "" for none.
-func (p *Page) State() string { return p.text(`document.getElementById("call").dataset.state`) }
+func (p *Page) State() string { return p.Text(`document.getElementById("call").dataset.state`) }
 
 // Status is what the page says of the call.
-func (p *Page) Status() string { return p.text(`document.getElementById("call-status").textContent`) }
+func (p *Page) Status() string { return p.Text(`document.getElementById("call-status").textContent`) }
 
 // Peer is whom the page names as the other side.
-func (p *Page) Peer() string { return p.text(`document.getElementById("call-peer").textContent`) }
+func (p *Page) Peer() string { return p.Text(`document.getElementById("call-peer").textContent`) }
 
 // Link is how the page's link to the exchange stands.
-func (p *Page) Link() string { return p.text(`document.getElementById("connection").dataset.state`) }
+func (p *Page) Link() string { return p.Text(`document.getElementById("connection").dataset.state`) }
 
 // Missed is what the page says of missed calls.
-func (p *Page) Missed() string { return p.text(`document.getElementById("missed").textContent`) }
+func (p *Page) Missed() string { return p.Text(`document.getElementById("missed").textContent`) }
 
 // AwaitState waits until the call in view has one of the states.
 func (p *Page) AwaitState(within time.Duration, states ...string) {
@@ -155,7 +155,7 @@ func (p *Page) AwaitVideo() {
 	p.t.Helper()
 	Eventually(p.t, 20*time.Second, "page decodes video", func() (bool, string) {
 		r := p.Received()
-		shown := p.text(`String(document.getElementById("remote").videoWidth)`)
+		shown := p.Text(`String(document.getElementById("remote").videoWidth)`)
 		width, _ := strconv.Atoi(shown)
 		return r.Frames >= 5 && r.Width > 0 && width > 0, fmt.Sprintf("%+v, shown width %s", r, shown)
 	})
@@ -198,7 +198,8 @@ func (p *Page) do(within time.Duration, what string, steps ...chromedp.Action[ch
 	}
 }
 
-func (p *Page) text(expression string) string {
+// Text runs an expression in the page that gives a string.
+func (p *Page) Text(expression string) string {
 	p.t.Helper()
 	return evaluate[string](p, expression, expression)
 }

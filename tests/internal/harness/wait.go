@@ -38,8 +38,8 @@ func poll(ctx context.Context, ok func() (bool, string)) error {
 	}
 }
 
-// awaitHTTP waits until a GET gives status 200, or the process has ended.
-func awaitHTTP(t testing.TB, p *Process, url string, within time.Duration) {
+// AwaitHTTP waits until a GET gives status 200, or the process has ended.
+func AwaitHTTP(t testing.TB, p *Process, url string, within time.Duration) {
 	t.Helper()
 	client := http.Client{Timeout: time.Second}
 	Eventually(t, within, p.name+" ready", func() (bool, string) {
@@ -57,10 +57,10 @@ func awaitHTTP(t testing.TB, p *Process, url string, within time.Duration) {
 	})
 }
 
-// freePorts gives ports on the loopback interface that nothing used a moment
+// FreePorts gives ports on the loopback interface that nothing used a moment
 // ago, free for TCP and for UDP. All are found before any is given back, so
 // that they differ.
-func freePorts(t testing.TB, n int) []int {
+func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, 0, n)
 	for tries := 0; len(ports) < n; tries++ {
