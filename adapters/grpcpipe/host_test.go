@@ -175,6 +175,7 @@ func (h *fakeHost) PutDevice(context.Context, *callv1.PutDevice) error { return 
 func (h *fakeHost) Wake(context.Context, *callv1.Wake) error           { return nil }
 func (h *fakeHost) Store() kit.Store                                   { return nil }
 func (h *fakeHost) DrainTimeout() time.Duration                        { return h.drain }
+func (h *fakeHost) Node() string                                       { return "n1" }
 func (h *fakeHost) Metrics() kit.Metrics                               { return h }
 func (h *fakeHost) Gauge(string, int)                                  {}
 func (h *fakeHost) Log() *slog.Logger                                  { return slog.New(slog.DiscardHandler) }

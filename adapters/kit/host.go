@@ -120,6 +120,9 @@ func (h *host) Store() Store { return h.store }
 // DrainTimeout implements Host.
 func (h *host) DrainTimeout() time.Duration { return h.limits.DrainTimeout }
 
+// Node implements Host.
+func (h *host) Node() string { return h.env.Bus.Node() }
+
 // Metrics implements Host.
 func (h *host) Metrics() Metrics { return h.rec }
 

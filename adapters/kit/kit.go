@@ -161,6 +161,10 @@ type Host interface {
 	// DrainTimeout is how long Adapter.Run may take once its ctx has ended.
 	DrainTimeout() time.Duration
 
+	// Node is the name of this node, unique among its kind's and the same after a
+	// restart.
+	Node() string
+
 	// Metrics takes what an adapter counts; it never blocks.
 	Metrics() Metrics
 

@@ -186,6 +186,7 @@ func (h *fakeHost) Wake(_ context.Context, w *callv1.Wake) error {
 }
 func (h *fakeHost) Store() kit.Store            { return h.store }
 func (h *fakeHost) DrainTimeout() time.Duration { return 5 * time.Second }
+func (h *fakeHost) Node() string                { return "n1" }
 func (h *fakeHost) Metrics() kit.Metrics        { return h }
 func (h *fakeHost) Log() *slog.Logger           { return slog.New(slog.DiscardHandler) }
 func (h *fakeHost) Gauge(string, int)           {}
