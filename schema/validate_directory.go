@@ -52,7 +52,8 @@ func (v validator) subscriber(field, s string) *Error {
 }
 
 // credentials checks sizes and control characters only: whether a proof is any
-// good is the directory's to say, with CODE_UNAUTHENTICATED.
+// good is the directory's to say, with CODE_UNAUTHENTICATED. An address that an
+// adapter asserts is the adapter's own work.
 func (v validator) credentials(c *callv1.Credentials) *Error {
 	if c == nil {
 		return Invalid("", "missing")
@@ -68,6 +69,11 @@ func (v validator) credentials(c *callv1.Credentials) *Error {
 			checkText("token", p.Bearer.GetToken(), v.Secret),
 			checkText("msisdn", p.Bearer.GetMsisdn(), maxName),
 		).in("bearer")
+	case *callv1.Credentials_Asserted:
+		return firstOf(
+			checkAddress("address", p.Asserted.GetAddress()),
+			checkText("display_name", p.Asserted.GetDisplayName(), v.DisplayName),
+		).in("asserted")
 	}
 	return noBody("proof", c)
 }

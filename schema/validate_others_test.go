@@ -167,6 +167,11 @@ func TestDirectoryRequests(t *testing.T) {
 	domain := func(d string) *callv1.DirectoryRequest {
 		return &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{Domain: &callv1.Domain{Name: d}}}
 	}
+	asserted := func(address, name string) *callv1.DirectoryRequest {
+		return authenticate(&callv1.Credentials{Proof: &callv1.Credentials_Asserted{
+			Asserted: &callv1.Asserted{Address: address, DisplayName: name},
+		}})
+	}
 	kind := bearer("t", "")
 	kind.GetAuthenticate().Kind = "a.b"
 	for _, c := range []struct {
@@ -182,6 +187,11 @@ func TestDirectoryRequests(t *testing.T) {
 		{ha1("", strings.Repeat("x", 8193)), "authenticate.credentials.ha1.ha1"},
 		{bearer("\x00", ""), "authenticate.credentials.bearer.token"},
 		{bearer("", strings.Repeat("1", 129)), "authenticate.credentials.bearer.msisdn"},
+		{asserted("matrix:u/alice:example.org", "Alice"), "-"},
+		{asserted("matrix:u/alice:example.org", ""), "-"},
+		{asserted("", "Alice"), "authenticate.credentials.asserted.address"},
+		{asserted("@alice:example.org", ""), "authenticate.credentials.asserted.address"},
+		{asserted("matrix:u/alice:example.org", strings.Repeat("A", 256)), "authenticate.credentials.asserted.display_name"},
 		{authenticate(nil), "authenticate.credentials"},
 		{authenticate(&callv1.Credentials{}), "authenticate.credentials.proof"},
 		{kind, "authenticate.kind"},

@@ -11,7 +11,7 @@ import (
 )
 
 // authenticate says who presented credentials. It does not block; an answer that
-// needs an issuer's keys comes later.
+// needs an issuer's keys, or a record to be written, comes later.
 func (s *Service) authenticate(ctx context.Context, w question) {
 	c := w.q.GetAuthenticate().GetCredentials()
 	var p *callv1.Principal
@@ -26,6 +26,9 @@ func (s *Service) authenticate(ctx context.Context, w question) {
 		}
 		p, err = s.checkBearer(proof.Bearer.GetToken(), proof.Bearer.GetMsisdn())
 		err = s.refuseToken(proof.Bearer, err, time.Now())
+	case *callv1.Credentials_Asserted:
+		s.asserted(ctx, w, proof.Asserted)
+		return
 	}
 	s.signedIn(ctx, w, p, err)
 }
@@ -54,6 +57,8 @@ func proofOf(c *callv1.Credentials) string {
 	switch {
 	case c.GetHa1() != nil:
 		return "ha1"
+	case c.GetAsserted() != nil:
+		return "asserted"
 	case looksSigned(c.GetBearer().GetToken()):
 		return "jwt"
 	case c.GetBearer() != nil:

@@ -20,6 +20,7 @@ type cache struct {
 	services map[string]*serviceRecord    // by name
 	clients  map[client]*serviceRecord
 	devices  map[string]*deviceRecord // by account, a sip: address
+	matrix   int                      // how many of subs were made for Matrix users
 	tokens   map[tokenHash][]holder
 	// keys are what the bucket held at the last full view and since: key → what
 	// removing it undoes.
@@ -93,8 +94,13 @@ func (c *cache) add(key string, value []byte) (undo func()) {
 			return nil
 		}
 		c.subs[r.ID] = r
+		own := 0
+		if r.isOwn() {
+			own = 1
+		}
+		c.matrix += own
 		undoTokens := c.addTokens(holder{subscriber: r.ID}, r.Tokens...)
-		return func() { delete(c.subs, r.ID); undoTokens() }
+		return func() { delete(c.subs, r.ID); c.matrix -= own; undoTokens() }
 	case strings.HasPrefix(key, addrPrefix):
 		cl := claim{}
 		if json.Unmarshal(value, &cl) != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/tandem-rtc/tandem/schema"
 )
 
 // Config is the directory's configuration.
@@ -18,6 +20,8 @@ type Config struct {
 	ServiceTokens []ServiceToken `yaml:"service_tokens" doc:"Bearer tokens of products that act for several subscribers, each call naming the number it is for."`
 	// JWT are the issuers of signed tokens.
 	JWT []JWTIssuer `yaml:"jwt" doc:"Issuers of signed bearer tokens (JWT, RS256 or ES256) that are taken besides the tokens listed here."`
+	// MatrixServers are the Matrix servers whose users need no entry.
+	MatrixServers []string `yaml:"matrix_servers" doc:"Matrix servers whose users are subscribers by themselves, from the first time that they are heard of: example.org. Users of other servers must be listed under subscribers."`
 	// Wake is how devices are woken.
 	Wake Wake `yaml:"wake" doc:"Waking the devices of subscribers who are called or written to."`
 
@@ -29,6 +33,8 @@ type Config struct {
 
 	// MaxSubscribers bounds what this node keeps in memory.
 	MaxSubscribers int `yaml:"max_subscribers" doc:"Subscribers the directory holds at most."`
+	// MaxMatrixUsers bounds the subscribers that are made without the operator.
+	MaxMatrixUsers int `yaml:"max_matrix_users" doc:"Of those, users of matrix_servers at most."`
 	// FailedSignIns and FailedSignInsPerMinute are a token bucket per account.
 	FailedSignIns          int `yaml:"failed_sign_ins" doc:"Failed sign-ins in a row after which an account is refused without a look at its password."`
 	FailedSignInsPerMinute int `yaml:"failed_sign_ins_per_minute" doc:"Failed sign-ins an account gets back each minute."`
@@ -65,6 +71,7 @@ func Defaults() Config {
 		AliasDigits:            7,
 		AliasDomain:            "alias.invalid",
 		MaxSubscribers:         100_000,
+		MaxMatrixUsers:         20_000,
 		FailedSignIns:          10,
 		FailedSignInsPerMinute: 10,
 		Workers:                2,
@@ -87,6 +94,11 @@ func (c Config) Validate() error {
 			bad(fmt.Sprintf("domains[%d]", i), "%q is the alias_domain, where nobody signs in", d)
 		}
 	}
+	for i, name := range c.MatrixServers {
+		if a, err := schema.ParseAddress("matrix:u/a:" + name); err != nil || a.Domain() != name {
+			bad(fmt.Sprintf("matrix_servers[%d]", i), "%q is not a Matrix server's name", name)
+		}
+	}
 	if !validDomain(c.AliasDomain) {
 		bad("alias_domain", "%q is not a lower-case domain name", c.AliasDomain)
 	}
@@ -105,6 +117,7 @@ func (c Config) Validate() error {
 		v, limit int
 	}{
 		{"max_subscribers", c.MaxSubscribers, 10_000_000},
+		{"max_matrix_users", c.MaxMatrixUsers, 10_000_000},
 		{"failed_sign_ins", c.FailedSignIns, 1_000_000},
 		{"failed_sign_ins_per_minute", c.FailedSignInsPerMinute, 1_000_000},
 		{"workers", c.Workers, 1024},

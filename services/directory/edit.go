@@ -21,7 +21,8 @@ type Listed struct {
 	Accounts []string `json:"accounts,omitempty"`
 	// Tokens is how many bearer tokens sign in as the subscriber.
 	Tokens int `json:"tokens,omitempty"`
-	// Source is "config" or "admin".
+	// Source is "config", "admin", or "matrix" for a user of a listed Matrix server
+	// that was heard of.
 	Source string `json:"source"`
 }
 

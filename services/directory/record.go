@@ -32,6 +32,7 @@ const (
 const (
 	sourceConfig = "config"
 	sourceAdmin  = "admin"
+	sourceMatrix = "matrix" // made when the user was first heard of
 )
 
 // subscriberRecord is a subscriber as stored.

@@ -58,6 +58,11 @@ func (s *Service) seed(ctx context.Context, b *book) (changes int, err error) {
 		}
 		removed++
 	}
+	retired, err := s.retire(ctx, subs)
+	if err != nil {
+		return 0, fmt.Errorf("directory: removing a Matrix user: %w", err)
+	}
+	removed += retired
 	if err := s.fits(subs, wanted); err != nil {
 		return 0, err
 	}

@@ -269,6 +269,9 @@ func (s *Service) logSignIn(ctx context.Context, from *callv1.Identity, c *callv
 	if n := c.GetBearer().GetMsisdn(); n != "" {
 		attrs = append(attrs, slog.String("msisdn", schema.CleanText(n, maxName)))
 	}
+	if a := c.GetAsserted().GetAddress(); a != "" {
+		attrs = append(attrs, slog.String("address", schema.CleanText(a, maxName)))
+	}
 	if err == nil {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "sign-in", append(attrs, slog.String("subscriber", p.GetSubscriber()))...)
 		return

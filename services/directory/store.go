@@ -46,7 +46,7 @@ func (s *store) load(ctx context.Context, id string) (*subscriberRecord, uint64,
 }
 
 // put writes a subscriber and claims its addresses, or changes nothing. allow
-// sees what is stored (nil if nothing is). It gives the last revision written,
+// sees what is stored (nil if nothing is) and may still change r. It gives the last revision written,
 // 0 if nothing had to be.
 func (s *store) put(ctx context.Context, r *subscriberRecord, allow func(old *subscriberRecord) error) (uint64, error) {
 	var lostAliases []string
@@ -87,6 +87,13 @@ func (s *store) put(ctx context.Context, r *subscriberRecord, allow func(old *su
 			if slices.Contains(next.Aliases, lost.address) { // another subscriber was first: choose again
 				lostAliases = append(lostAliases, lost.address)
 				continue
+			}
+			if !next.isOwn() { // who was made when heard of gives way to who is told of
+				if err := s.remove(ctx, lost.owner, ownOnly); err == nil {
+					continue
+				} else if !errors.Is(err, errKeep) {
+					return 0, err
+				}
 			}
 			return 0, schema.Errorf(callv1.Code_CODE_CONFLICT, "%w", lost)
 		default:

@@ -3,6 +3,8 @@ package kittest
 import (
 	"crypto/md5" //nolint:gosec // RFC 2617 digests are MD5
 	"encoding/hex"
+	"slices"
+	"strings"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -23,7 +25,7 @@ func account(name, msisdn string) Account {
 	sum := md5.Sum([]byte(name + ":" + Domain + ":secret of " + name)) //nolint:gosec // as above
 	return Account{
 		Subscriber: name, AOR: name + "@" + Domain, HA1: hex.EncodeToString(sum[:]),
-		MSISDN: msisdn, Token: "token-" + name,
+		MSISDN: msisdn, Token: "token-" + name, MXID: "@" + name + ":" + Domain,
 	}
 }
 
@@ -34,9 +36,22 @@ func (a Account) Wrong() Account {
 }
 
 func (a Account) party(preferTel bool) *callv1.Party {
-	addresses := []string{"sip:" + a.AOR, "tel:" + a.MSISDN}
+	addresses := a.addresses()
 	if preferTel {
 		addresses[0], addresses[1] = addresses[1], addresses[0]
 	}
 	return &callv1.Party{Subscriber: a.Subscriber, Addresses: addresses, DisplayName: a.Subscriber}
+}
+
+// partyAs is the party with its Matrix address first.
+func (a Account) partyAs(address string) *callv1.Party {
+	p := a.party(false)
+	p.Addresses = slices.DeleteFunc(p.Addresses, func(s string) bool { return s == address })
+	p.Addresses = slices.Insert(p.Addresses, 0, address)
+	return p
+}
+
+// addresses are all canonical addresses that name the account.
+func (a Account) addresses() []string {
+	return []string{"sip:" + a.AOR, "tel:" + a.MSISDN, "matrix:u/" + strings.TrimPrefix(a.MXID, "@")}
 }

@@ -1,6 +1,7 @@
 package kittest
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -18,7 +19,7 @@ type directory struct {
 func newDirectory() *directory { return &directory{} }
 
 func (d *directory) serve(b *bus.Bus) error {
-	_, err := b.ServeDirectory(func(_ *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
+	_, err := b.ServeDirectory(func(from *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
 		d.mu.Lock()
 		before := d.before
 		d.mu.Unlock()
@@ -28,7 +29,7 @@ func (d *directory) serve(b *bus.Bus) error {
 				return
 			}
 		}
-		respond(lookUp(q))
+		respond(lookUp(from, q))
 	})
 	return err //nolint:wrapcheck // the bus says what failed
 }
@@ -44,7 +45,7 @@ func noReply(code callv1.Code) *callv1.DirectoryReply {
 	return &callv1.DirectoryReply{Error: &callv1.Error{Code: code, Message: "the kit's directory says so"}}
 }
 
-func lookUp(q *callv1.DirectoryRequest) *callv1.DirectoryReply {
+func lookUp(from *callv1.Identity, q *callv1.DirectoryRequest) *callv1.DirectoryReply {
 	switch b := q.GetBody().(type) {
 	case *callv1.DirectoryRequest_Domain:
 		if b.Domain.GetName() == Domain {
@@ -53,7 +54,7 @@ func lookUp(q *callv1.DirectoryRequest) *callv1.DirectoryReply {
 		return noReply(callv1.Code_CODE_NOT_FOUND)
 	case *callv1.DirectoryRequest_Resolve:
 		for _, a := range known() {
-			if to := b.Resolve.GetAddress(); to == "sip:"+a.AOR || to == "tel:"+a.MSISDN {
+			if slices.Contains(a.addresses(), b.Resolve.GetAddress()) {
 				return &callv1.DirectoryReply{Party: a.party(false)}
 			}
 		}
@@ -66,6 +67,9 @@ func lookUp(q *callv1.DirectoryRequest) *callv1.DirectoryReply {
 	case *callv1.DirectoryRequest_Wake, *callv1.DirectoryRequest_PutDevice:
 		return &callv1.DirectoryReply{}
 	case *callv1.DirectoryRequest_Authenticate:
+		if c := b.Authenticate.GetCredentials(); c.GetAsserted() != nil {
+			return asserted(from.GetKind(), c.GetAsserted().GetAddress())
+		}
 		return authenticate(b.Authenticate.GetCredentials())
 	}
 	return &callv1.DirectoryReply{Error: schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "unknown question").Proto()}
@@ -87,6 +91,20 @@ func authenticate(c *callv1.Credentials) *callv1.DirectoryReply {
 		}
 	}
 	return noReply(callv1.Code_CODE_UNAUTHENTICATED)
+}
+
+// asserted believes an adapter whose kind speaks for Matrix.
+func asserted(kind, address string) *callv1.DirectoryReply {
+	who, err := schema.ParseAddress(address)
+	if err != nil || !schema.MayAssert(kind, who.Scheme()) {
+		return noReply(callv1.Code_CODE_FORBIDDEN)
+	}
+	for _, a := range known() {
+		if slices.Contains(a.addresses(), who.String()) {
+			return &callv1.DirectoryReply{Principal: &callv1.Principal{Subscriber: a.Subscriber, Party: a.partyAs(who.String())}}
+		}
+	}
+	return noReply(callv1.Code_CODE_FORBIDDEN)
 }
 
 func trimPlus(s string) string {

@@ -82,6 +82,9 @@ type Account struct {
 	AOR, HA1 string
 	// MSISDN is the number, with a leading plus sign, and Token its bearer token.
 	MSISDN, Token string
+	// MXID is the Matrix user id, @user:domain, which needs no proof from an adapter
+	// that speaks for Matrix users.
+	MXID string
 }
 
 // Client is one wire connection, as a terminal of the protocol has it. Methods

@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // RFC 2617 digests are MD5
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 	"github.com/tandem-rtc/tandem/services/directory"
@@ -29,6 +30,7 @@ func (x *Exchange) Account(p Person) kittest.Account {
 	sum := md5.Sum([]byte(id + ":" + Domain + ":" + secret(id))) //nolint:gosec // as above
 	a := kittest.Account{
 		Subscriber: id, AOR: id + "@" + Domain, HA1: hex.EncodeToString(sum[:]), Token: "token-of-" + id,
+		MXID: "@" + id + ":" + Domain,
 	}
 	if !p.NoNumber {
 		a.MSISDN = fmt.Sprintf("+999%09d", n) // no country has 999
@@ -47,6 +49,7 @@ func (x *Exchange) Subscribe(ctx context.Context, p Person, a kittest.Account) e
 	if !p.NoNumber {
 		s.Addresses = append(s.Addresses, "tel:"+a.MSISDN)
 	}
+	s.Addresses = append(s.Addresses, "matrix:u/"+strings.TrimPrefix(a.MXID, "@"))
 	if err := x.directory.Put(ctx, s); err != nil {
 		return fmt.Errorf("subscribing %s: %w", a.Subscriber, err)
 	}

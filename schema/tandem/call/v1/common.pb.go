@@ -666,6 +666,7 @@ type Credentials struct {
 	//
 	//	*Credentials_Ha1
 	//	*Credentials_Bearer
+	//	*Credentials_Asserted
 	Proof         isCredentials_Proof `protobuf_oneof:"proof"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -726,6 +727,15 @@ func (x *Credentials) GetBearer() *Bearer {
 	return nil
 }
 
+func (x *Credentials) GetAsserted() *Asserted {
+	if x != nil {
+		if x, ok := x.Proof.(*Credentials_Asserted); ok {
+			return x.Asserted
+		}
+	}
+	return nil
+}
+
 type isCredentials_Proof interface {
 	isCredentials_Proof()
 }
@@ -740,9 +750,16 @@ type Credentials_Bearer struct {
 	Bearer *Bearer `protobuf:"bytes,2,opt,name=bearer,proto3,oneof"`
 }
 
+type Credentials_Asserted struct {
+	// The adapter's protocol vouches for who it is.
+	Asserted *Asserted `protobuf:"bytes,3,opt,name=asserted,proto3,oneof"`
+}
+
 func (*Credentials_Ha1) isCredentials_Proof() {}
 
 func (*Credentials_Bearer) isCredentials_Proof() {}
+
+func (*Credentials_Asserted) isCredentials_Proof() {}
 
 // HA1 proves knowledge of an account's password.
 type HA1 struct {
@@ -854,6 +871,65 @@ func (x *Bearer) GetMsisdn() string {
 	return ""
 }
 
+// Asserted names a peer that the adapter's own protocol vouches for: a user of the
+// homeserver that trusts the adapter. The directory takes it only from the adapter
+// kind that speaks for the address's scheme (matrix: from kind "matrix"), as the
+// subject of the request names it.
+type Asserted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Canonical address URI.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// Shown to people, at most 255 bytes; empty: not known, what was said before
+	// stays.
+	DisplayName   string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Asserted) Reset() {
+	*x = Asserted{}
+	mi := &file_tandem_call_v1_common_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Asserted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Asserted) ProtoMessage() {}
+
+func (x *Asserted) ProtoReflect() protoreflect.Message {
+	mi := &file_tandem_call_v1_common_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Asserted.ProtoReflect.Descriptor instead.
+func (*Asserted) Descriptor() ([]byte, []int) {
+	return file_tandem_call_v1_common_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Asserted) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Asserted) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
 // Principal is who a peer turned out to be. The directory makes it.
 type Principal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -868,7 +944,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_tandem_call_v1_common_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_common_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +956,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_tandem_call_v1_common_proto_msgTypes[8]
+	mi := &file_tandem_call_v1_common_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +969,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_tandem_call_v1_common_proto_rawDescGZIP(), []int{8}
+	return file_tandem_call_v1_common_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Principal) GetSubscriber() string {
@@ -949,17 +1025,21 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\bfeatures\x18\x06 \x01(\v2\x18.tandem.call.v1.FeaturesR\bfeatures\x12\x14\n" +
 	"\x05rings\x18\a \x01(\bR\x05rings\x12;\n" +
 	"\vattached_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"attachedAt\"q\n" +
+	"attachedAt\"\xa9\x01\n" +
 	"\vCredentials\x12'\n" +
 	"\x03ha1\x18\x01 \x01(\v2\x13.tandem.call.v1.HA1H\x00R\x03ha1\x120\n" +
-	"\x06bearer\x18\x02 \x01(\v2\x16.tandem.call.v1.BearerH\x00R\x06bearerB\a\n" +
+	"\x06bearer\x18\x02 \x01(\v2\x16.tandem.call.v1.BearerH\x00R\x06bearer\x126\n" +
+	"\basserted\x18\x03 \x01(\v2\x18.tandem.call.v1.AssertedH\x00R\bassertedB\a\n" +
 	"\x05proof\"1\n" +
 	"\x03HA1\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x10\n" +
 	"\x03ha1\x18\x02 \x01(\tR\x03ha1\"6\n" +
 	"\x06Bearer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
-	"\x06msisdn\x18\x02 \x01(\tR\x06msisdn\"X\n" +
+	"\x06msisdn\x18\x02 \x01(\tR\x06msisdn\"G\n" +
+	"\bAsserted\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12!\n" +
+	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\"X\n" +
 	"\tPrincipal\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
@@ -1019,7 +1099,7 @@ func file_tandem_call_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_tandem_call_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tandem_call_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_tandem_call_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_tandem_call_v1_common_proto_goTypes = []any{
 	(Reason)(0),                   // 0: tandem.call.v1.Reason
 	(Code)(0),                     // 1: tandem.call.v1.Code
@@ -1031,21 +1111,23 @@ var file_tandem_call_v1_common_proto_goTypes = []any{
 	(*Credentials)(nil),           // 7: tandem.call.v1.Credentials
 	(*HA1)(nil),                   // 8: tandem.call.v1.HA1
 	(*Bearer)(nil),                // 9: tandem.call.v1.Bearer
-	(*Principal)(nil),             // 10: tandem.call.v1.Principal
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Asserted)(nil),              // 10: tandem.call.v1.Asserted
+	(*Principal)(nil),             // 11: tandem.call.v1.Principal
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_tandem_call_v1_common_proto_depIdxs = []int32{
 	1,  // 0: tandem.call.v1.Error.code:type_name -> tandem.call.v1.Code
 	3,  // 1: tandem.call.v1.Terminal.features:type_name -> tandem.call.v1.Features
-	11, // 2: tandem.call.v1.Terminal.attached_at:type_name -> google.protobuf.Timestamp
+	12, // 2: tandem.call.v1.Terminal.attached_at:type_name -> google.protobuf.Timestamp
 	8,  // 3: tandem.call.v1.Credentials.ha1:type_name -> tandem.call.v1.HA1
 	9,  // 4: tandem.call.v1.Credentials.bearer:type_name -> tandem.call.v1.Bearer
-	4,  // 5: tandem.call.v1.Principal.party:type_name -> tandem.call.v1.Party
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	10, // 5: tandem.call.v1.Credentials.asserted:type_name -> tandem.call.v1.Asserted
+	4,  // 6: tandem.call.v1.Principal.party:type_name -> tandem.call.v1.Party
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_common_proto_init() }
@@ -1056,6 +1138,7 @@ func file_tandem_call_v1_common_proto_init() {
 	file_tandem_call_v1_common_proto_msgTypes[5].OneofWrappers = []any{
 		(*Credentials_Ha1)(nil),
 		(*Credentials_Bearer)(nil),
+		(*Credentials_Asserted)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1063,7 +1146,7 @@ func file_tandem_call_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tandem_call_v1_common_proto_rawDesc), len(file_tandem_call_v1_common_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
