@@ -30,6 +30,8 @@ type Config struct {
 	MaxUsers       int `yaml:"max_users" doc:"Matrix users that can be reached here at once: those who have a room with the bot or a ghost."`
 	Concurrency    int `yaml:"concurrency" doc:"Rooms whose events are handled at once."`
 
+	Portals bool `yaml:"portals" doc:"Invite a user to a room with whoever has called on the user's line, so that it can call back."`
+
 	SendTimeout time.Duration `yaml:"send_timeout" doc:"How long one request to the homeserver may take."`
 	RetryFor    time.Duration `yaml:"retry_for" doc:"How long the end of a call is tried to be told while the homeserver is away."`
 
@@ -54,6 +56,7 @@ func Defaults() *Config {
 		CallsPerMinute: 30,
 		MaxUsers:       20000,
 		Concurrency:    64,
+		Portals:        true,
 		SendTimeout:    10 * time.Second,
 		RetryFor:       30 * time.Minute,
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 
 	"maunium.net/go/mautrix/appservice"
 )
@@ -45,4 +46,21 @@ func LoadRegistration(path string) (*appservice.Registration, error) {
 		return nil, errors.New("matrix: registration: needs as_token, hs_token and sender_localpart")
 	}
 	return r, nil
+}
+
+// ghostPrefix finds what the ghosts' localparts begin with: the registration has one
+// exclusive namespace of users, "@prefix.*:server".
+func ghostPrefix(r *appservice.Registration, serverName string) (string, error) {
+	for _, n := range r.Namespaces.UserIDs {
+		pattern := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(n.Regex, "^"), "@"), "$")
+		prefix, ok := strings.CutSuffix(pattern, ".*:"+regexp.QuoteMeta(serverName))
+		if !ok {
+			prefix, ok = strings.CutSuffix(pattern, ".*:"+serverName)
+		}
+		prefix = strings.ReplaceAll(prefix, `\`, "")
+		if ok && n.Exclusive && prefix != "" && escapeLocalpart(prefix) == prefix {
+			return prefix, nil
+		}
+	}
+	return "", fmt.Errorf("matrix: registration: needs an exclusive namespace of users such as @%s.*:%s", GhostPrefix, serverName)
 }

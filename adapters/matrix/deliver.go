@@ -1,0 +1,176 @@
+package matrix
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+)
+
+// deliver puts an event into its call's room. The transaction follows from leg and
+// number, so that one that comes again is not said again.
+func (t *term) deliver(ctx context.Context, e *callv1.Event) error {
+	if b := e.GetIncoming(); b != nil {
+		return t.ring(ctx, e, b)
+	}
+	k := t.callOf(e.GetLegId())
+	if k == nil {
+		if e.GetEnded() != nil {
+			return nil // told already
+		}
+		return schema.Errorf(callv1.Code_CODE_NOT_FOUND, "matrix: no such call")
+	}
+	txn := txnOf(e)
+	switch b := e.GetBody().(type) {
+	case *callv1.Event_Answered:
+		return t.deliverAnswer(ctx, k, b.Answered, txn)
+	case *callv1.Event_Ended:
+		return t.deliverEnd(ctx, k, b.Ended, txn)
+	case *callv1.Event_Reoffer:
+		return t.deliverOffer(ctx, k, e, b.Reoffer)
+	}
+	return nil // alerting, established and pushes have no word
+}
+
+// txnOf is the transaction that says an event.
+func txnOf(e *callv1.Event) string {
+	return schema.CompactUUID(e.GetLegId()) + "." + strconv.FormatUint(e.GetNumber(), 10)
+}
+
+func (t *term) deliverAnswer(ctx context.Context, k *call, a *callv1.Answered, txn string) error {
+	t.mu.Lock()
+	content := k.answer(a.GetSdp())
+	t.mu.Unlock()
+	if err := t.say(ctx, k, typeAnswer, content, txn, false); err != nil {
+		return err
+	}
+	t.changeCall(ctx, k, func() { k.Answered = true })
+	t.identify(ctx, k, a.GetCallee(), txn+".who")
+	return nil
+}
+
+func (t *term) deliverOffer(ctx context.Context, k *call, e *callv1.Event, o *callv1.Reoffer) error {
+	t.mu.Lock()
+	old := k.Version == version0
+	k.offered = time.Now()
+	content := k.negotiate("offer", o.GetSdp(), t.cfg.InviteLifetime)
+	t.mu.Unlock()
+	if old { // not while this event is being delivered: the command is of the same leg
+		t.background(func() { t.refuseOffer(t.ctx, k) })
+		return nil
+	}
+	return t.say(ctx, k, typeNegotiate, content, txnOf(e), false)
+}
+
+func (t *term) deliverEnd(ctx context.Context, k *call, e *callv1.Ended, txn string) error {
+	err := t.sayEnd(ctx, k, e.GetReason(), txn)
+	if again(err) {
+		return err
+	}
+	t.log.Info("call over", "leg", k.Leg, "room", k.Room, "user", k.User, "reason", schema.ReasonName(e.GetReason()))
+	t.dropCall(ctx, k)
+	return err
+}
+
+// ring puts a call into the person's room with the caller, or on its line.
+func (t *term) ring(ctx context.Context, e *callv1.Event, b *callv1.Incoming) error {
+	k := t.callOf(e.GetLegId())
+	if k == nil {
+		var err error
+		if k, err = t.ringing(ctx, e, b); err != nil {
+			return err
+		}
+	}
+	r := t.roomOf(k.Room)
+	if r == nil {
+		return schema.Errorf(callv1.Code_CODE_GONE, "matrix: the room is gone")
+	}
+	if t.line(r) {
+		t.showCaller(ctx, r, shownName(b.GetCaller()))
+	}
+	t.mu.Lock()
+	content := k.invite(b.GetSdp(), k.User.String(), t.cfg.InviteLifetime)
+	t.mu.Unlock()
+	if err := t.say(ctx, k, typeInvite, content, txnOf(e), false); err != nil {
+		if !again(err) {
+			t.dropCall(ctx, k)
+		}
+		return err
+	}
+	t.log.Info("call rings", "call", e.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "line", t.line(r))
+	t.identify(ctx, k, b.GetCaller(), txnOf(e)+".who")
+	t.background(func() { t.alert(t.ctx, k) })
+	return nil
+}
+
+// ringing decides where a call rings and remembers it, before the room hears of it.
+func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming) (*call, error) {
+	t.mu.Lock()
+	u := t.terminals[e.GetTerminalId()]
+	t.mu.Unlock()
+	if u == nil {
+		return nil, schema.Errorf(callv1.Code_CODE_GONE, "matrix: no such user here")
+	}
+	own := t.a.bot
+	caller, shown := shownAddress(b.GetCaller())
+	if ghost, ok := t.a.ghost(caller); shown && ok {
+		if err := t.ensureGhost(ctx, ghost, shownName(b.GetCaller())); err != nil {
+			return nil, err
+		}
+		own = ghost
+	}
+	r := t.ringsIn(u.id, own)
+	if r == nil {
+		return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "matrix: the user has no room that could ring")
+	}
+	if t.line(r) && shown {
+		if err := t.update(ctx, r, func() bool {
+			changed := r.LastCaller != caller.String()
+			r.LastCaller = caller.String()
+			return changed
+		}); err != nil {
+			return nil, err
+		}
+		if own != t.a.bot && t.cfg.Portals {
+			t.background(func() { t.makePortal(t.ctx, u.id, own) })
+		}
+	}
+	k := &call{
+		Leg: e.GetLegId(), Subscriber: e.GetSubscriber(), Room: r.ID, User: u.id, CallID: e.GetLegId(),
+		Party: partyOf(e.GetLegId()), Version: version1,
+	}
+	if err := t.keepCall(ctx, k); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// alert says that the user is being alerted: no event of Matrix does, and the room
+// has the invite.
+func (t *term) alert(ctx context.Context, k *call) {
+	command := k.command("")
+	command.Body = &callv1.Command_Ringing{Ringing: &callv1.Ringing{}}
+	t.accept(ctx, command, func(*callv1.Reply, error) {}) // it may be over by now
+}
+
+// identify tells a client who the other party is, where the room does not.
+func (t *term) identify(ctx context.Context, k *call, p *callv1.Party, txn string) {
+	r := t.roomOf(k.Room)
+	if r == nil || p == nil {
+		return
+	}
+	who := identity{DisplayName: shownName(p)}
+	if a, ok := shownAddress(p); ok {
+		if ghost, ok := t.a.ghost(a); ok {
+			who.ID = ghost.String()
+		}
+	}
+	t.mu.Lock()
+	content := wireIdentity{wireBase: k.base(), Identity: who}
+	t.mu.Unlock()
+	if err := t.say(ctx, k, typeIdentity, content, txn, false); err != nil {
+		t.log.Info("who calls was not told", "leg", k.Leg, "error", err)
+	}
+}

@@ -1,0 +1,31 @@
+package matrix
+
+// settleGlare decides between a call that a person places and one of ours that
+// rings at the person in the same room; false if the person's is not to be placed.
+//
+// A client that resolves it by itself, which it does for calls it placed with an
+// invitee, goes by the lesser call id, and so do we: if that is ours, the client
+// takes its own back and answers ours. With any other client both would ring for
+// ever: the person's call is placed, and call state, which finds the two crossed,
+// answers it. Either way our invite then ends as "replaced".
+func (t *term) settleGlare(r *room, c content) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var rings *call
+	for _, k := range t.calls {
+		if k.Room == r.ID && !k.Placed && !k.Answered {
+			rings = k
+		}
+	}
+	if rings == nil {
+		return true
+	}
+	if c.Invitee != "" && rings.CallID < c.CallID {
+		t.log.Info("calls cross: ours stands", "leg", rings.Leg, "room", r.ID, "call_id", c.CallID)
+		t.hung.add(name{r.ID, c.CallID})
+		return false
+	}
+	t.log.Info("calls cross: the person's stands", "leg", rings.Leg, "room", r.ID, "call_id", c.CallID)
+	rings.yields = true
+	return true
+}

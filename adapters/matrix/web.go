@@ -1,0 +1,150 @@
+package matrix
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The homeserver's port (Matrix application service API).
+
+func (a *Adapter) listen() (net.Listener, error) {
+	l := a.cfg.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", a.cfg.Listen); err != nil {
+			return nil, fmt.Errorf("matrix: listen: %w", err)
+		}
+	}
+	if a.cfg.TLS.Cert == "" {
+		return l, nil
+	}
+	c, err := tlsConfig(a.cfg.TLS)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return tls.NewListener(l, c), nil
+}
+
+// advertised is where other nodes reach this one.
+func (a *Adapter) advertised() string {
+	switch {
+	case a.cfg.Advertise != "":
+		return a.cfg.Advertise
+	case a.cfg.TLS.Cert != "":
+		return "https://" + a.addr.String()
+	}
+	return "http://" + a.addr.String()
+}
+
+// Time-outs of the port. A transaction may take as long as the owners of its calls.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+)
+
+func (a *Adapter) webServer() *http.Server {
+	mux := http.NewServeMux()
+	for _, prefix := range []string{"/_matrix/app/v1", ""} { // homeservers before 1.0 of the API have no prefix
+		mux.HandleFunc("PUT "+prefix+"/transactions/{txn}", a.authorised(a.transaction))
+		mux.HandleFunc("GET "+prefix+"/users/{user}", a.authorised(a.userQuery))
+		mux.HandleFunc("GET "+prefix+"/rooms/{alias}", a.authorised(noSuch))
+	}
+	mux.HandleFunc("POST /_matrix/app/v1/ping", a.authorised(func(w http.ResponseWriter, _ *http.Request) { reply(w, struct{}{}) }))
+	a.thirdparty(mux)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, map[string]bool{"serving": a.serving() != nil})
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusNotFound, "M_UNRECOGNIZED", "Unrecognized request")
+	})
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 64 << 10, ErrorLog: quiet(a.log),
+	}
+}
+
+// authorised lets only the homeserver pass, which shows its token in a header, or in
+// the query as before version 1.4 of the specification. A node that stands by passes
+// requests on to the one that serves.
+func (a *Adapter) authorised(next http.HandlerFunc) http.HandlerFunc {
+	want := sha256.Sum256([]byte(a.reg.ServerToken))
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !bearer {
+			token = r.URL.Query().Get("access_token")
+		}
+		got := sha256.Sum256([]byte(token))
+		switch {
+		case token == "":
+			refuse(w, http.StatusUnauthorized, "M_UNAUTHORIZED", "Missing token")
+			return
+		case subtle.ConstantTimeCompare(got[:], want[:]) != 1:
+			a.host.Metrics().Count("wrong_tokens", 1)
+			refuse(w, http.StatusForbidden, "M_FORBIDDEN", "Bad token")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, int64(a.cfg.MaxTransaction))
+		if a.serving() == nil {
+			a.passOn(w, r)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// passedOn marks a request that was passed on once, so that it goes no further.
+const passedOn = "Tandem-Passed-On"
+
+// passOn hands a request to the node that serves.
+func (a *Adapter) passOn(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	holder := a.holder
+	a.mu.Unlock()
+	target, err := url.Parse(holder.URL)
+	if err != nil || target.Host == "" || holder.Node == a.node || r.Header.Get(passedOn) != "" {
+		refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "This node stands by; try again")
+		return
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(target)
+			p.Out.Header.Set(passedOn, a.node)
+		},
+		ErrorLog: quiet(a.log),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			a.log.Info("the node that serves does not answer", "node", holder.Node, "error", err)
+			refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "The node that serves does not answer; try again")
+		},
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	defer cancel()
+	proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func noSuch(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusNotFound, "M_NOT_FOUND", "There is no such room")
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // who does not read it asks again
+}
+
+// refuse answers in Matrix's form of an error.
+func refuse(w http.ResponseWriter, status int, code, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"errcode": code, "error": text}) // as above
+}
