@@ -46,7 +46,7 @@ type Adapter struct {
 	node string
 
 	reg  *appservice.Registration
-	hs   *homeserver
+	hs   *api
 	bot  id.UserID
 	addr net.Addr
 
@@ -102,7 +102,7 @@ func (a *Adapter) load() (err error) {
 		return err
 	}
 	a.bot = id.NewUserID(a.reg.SenderLocalpart, a.cfg.ServerName)
-	if a.hs, err = newHomeserver(a.cfg, a.reg.AppToken); err != nil {
+	if a.hs, err = newAPI(a.cfg, a.reg.AppToken); err != nil {
 		return err
 	}
 	prefix, err := ghostPrefix(a.reg, a.cfg.ServerName)

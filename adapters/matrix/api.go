@@ -17,23 +17,23 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// homeserver is the client-server API, spoken as users of the application service.
+// api is the client-server API, spoken as users of the application service.
 // Requests are tried once; who calls decides what to do about an error, which is a
 // *schema.Error: CODE_RETRY for what may pass.
-type homeserver struct {
+type api struct {
 	template mautrix.Client
 	http     *http.Client
 	prefix   string // of the ghosts' localparts
 }
 
-func newHomeserver(cfg *Config, token string) (*homeserver, error) {
+func newAPI(cfg *Config, token string) (*api, error) {
 	c, err := mautrix.NewClient(cfg.Homeserver, "", token)
 	if err != nil {
 		return nil, fmt.Errorf("matrix: homeserver: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // documented type
 	transport.MaxIdleConnsPerHost, transport.MaxConnsPerHost = cfg.Concurrency, 2*cfg.Concurrency
-	h := &homeserver{http: &http.Client{Transport: transport, Timeout: cfg.SendTimeout}}
+	h := &api{http: &http.Client{Transport: transport, Timeout: cfg.SendTimeout}}
 	h.template = mautrix.Client{
 		AccessToken: token, UserAgent: "Tandem", HomeserverURL: c.HomeserverURL, Client: h.http,
 		SetAppServiceUserID: true, Log: c.Log, ResponseSizeLimit: maxResponse,
@@ -45,14 +45,14 @@ func newHomeserver(cfg *Config, token string) (*homeserver, error) {
 const maxResponse = 64 << 20
 
 // as gives the API as a user of ours.
-func (h *homeserver) as(user id.UserID) *mautrix.Client {
+func (h *api) as(user id.UserID) *mautrix.Client {
 	return &mautrix.Client{
 		AccessToken: h.template.AccessToken, UserAgent: h.template.UserAgent, HomeserverURL: h.template.HomeserverURL,
 		Client: h.http, SetAppServiceUserID: true, Log: h.template.Log, UserID: user, ResponseSizeLimit: maxResponse,
 	}
 }
 
-func (h *homeserver) close() { h.http.CloseIdleConnections() }
+func (h *api) close() { h.http.CloseIdleConnections() }
 
 // retryError is CODE_RETRY with the time that the homeserver asked to wait.
 type retryError struct {
@@ -113,19 +113,19 @@ func retryAfter(e *mautrix.HTTPError) time.Duration {
 }
 
 // send sends a message event; txn makes a repeated one no second event.
-func (h *homeserver) send(ctx context.Context, as id.UserID, room id.RoomID, kind string, content json.RawMessage, txn string) error {
+func (h *api) send(ctx context.Context, as id.UserID, room id.RoomID, kind string, content json.RawMessage, txn string) error {
 	_, err := h.as(as).SendMessageEvent(ctx, room, event.Type{Type: kind, Class: event.MessageEventType}, content,
 		mautrix.ReqSendEvent{TransactionID: txn})
 	return failure("sending "+kind, err)
 }
 
-func (h *homeserver) setState(ctx context.Context, as id.UserID, room id.RoomID, kind, key string, content any) error {
+func (h *api) setState(ctx context.Context, as id.UserID, room id.RoomID, kind, key string, content any) error {
 	_, err := h.as(as).SendStateEvent(ctx, room, event.Type{Type: kind, Class: event.StateEventType}, key, content)
 	return failure("setting "+kind, err)
 }
 
 // register makes a user of the namespace known; one that is known stays as it is.
-func (h *homeserver) register(ctx context.Context, user id.UserID) error {
+func (h *api) register(ctx context.Context, user id.UserID) error {
 	c := h.as("") // the request names the user itself
 	c.SetAppServiceUserID = false
 	_, err := c.MakeRequest(ctx, http.MethodPost, c.BuildClientURL("v3", "register"), &mautrix.ReqRegister[any]{
@@ -137,22 +137,22 @@ func (h *homeserver) register(ctx context.Context, user id.UserID) error {
 	return failure("registering a user", err)
 }
 
-func (h *homeserver) join(ctx context.Context, as id.UserID, room id.RoomID) error {
+func (h *api) join(ctx context.Context, as id.UserID, room id.RoomID) error {
 	_, err := h.as(as).JoinRoomByID(ctx, room)
 	return failure("joining a room", err)
 }
 
-func (h *homeserver) leave(ctx context.Context, as id.UserID, room id.RoomID) error {
+func (h *api) leave(ctx context.Context, as id.UserID, room id.RoomID) error {
 	_, err := h.as(as).LeaveRoom(ctx, room)
 	return failure("leaving a room", err)
 }
 
-func (h *homeserver) displayName(ctx context.Context, as id.UserID, name string) error {
+func (h *api) displayName(ctx context.Context, as id.UserID, name string) error {
 	return failure("setting a display name", h.as(as).SetDisplayName(ctx, name))
 }
 
 // nameOf gives a user's display name, "" if it has none.
-func (h *homeserver) nameOf(ctx context.Context, as, user id.UserID) (string, error) {
+func (h *api) nameOf(ctx context.Context, as, user id.UserID) (string, error) {
 	r, err := h.as(as).GetDisplayName(ctx, user)
 	if errors.Is(err, mautrix.MNotFound) || err == nil && r == nil {
 		return "", nil
@@ -164,7 +164,7 @@ func (h *homeserver) nameOf(ctx context.Context, as, user id.UserID) (string, er
 }
 
 // joined lists who is in a room.
-func (h *homeserver) joined(ctx context.Context, as id.UserID, room id.RoomID) ([]id.UserID, error) {
+func (h *api) joined(ctx context.Context, as id.UserID, room id.RoomID) ([]id.UserID, error) {
 	r, err := h.as(as).JoinedMembers(ctx, room)
 	if err != nil {
 		return nil, failure("listing a room's members", err)
@@ -177,7 +177,7 @@ func (h *homeserver) joined(ctx context.Context, as id.UserID, room id.RoomID) (
 }
 
 // state reads one state event into v; false if the room has none.
-func (h *homeserver) state(ctx context.Context, as id.UserID, room id.RoomID, kind, key string, v any) (bool, error) {
+func (h *api) state(ctx context.Context, as id.UserID, room id.RoomID, kind, key string, v any) (bool, error) {
 	err := h.as(as).StateEvent(ctx, room, event.Type{Type: kind, Class: event.StateEventType}, key, v)
 	if errors.Is(err, mautrix.MNotFound) {
 		return false, nil
@@ -186,7 +186,7 @@ func (h *homeserver) state(ctx context.Context, as id.UserID, room id.RoomID, ki
 }
 
 // recent gives the latest events of a room, the oldest first.
-func (h *homeserver) recent(ctx context.Context, as id.UserID, room id.RoomID, limit int) ([]*event.Event, error) {
+func (h *api) recent(ctx context.Context, as id.UserID, room id.RoomID, limit int) ([]*event.Event, error) {
 	r, err := h.as(as).Messages(ctx, room, "", "", mautrix.DirectionBackward, nil, limit)
 	if err != nil {
 		return nil, failure("reading a room", err)
@@ -200,7 +200,7 @@ func (h *homeserver) recent(ctx context.Context, as id.UserID, room id.RoomID, l
 }
 
 // createDirect makes a room of two and invites the person.
-func (h *homeserver) createDirect(ctx context.Context, as, person id.UserID) (id.RoomID, error) {
+func (h *api) createDirect(ctx context.Context, as, person id.UserID) (id.RoomID, error) {
 	r, err := h.as(as).CreateRoom(ctx, &mautrix.ReqCreateRoom{
 		Preset: "trusted_private_chat", IsDirect: true, Invite: []id.UserID{person},
 	})
