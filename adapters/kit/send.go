@@ -31,6 +31,9 @@ func (h *host) send(ctx context.Context, c *callv1.Command, window time.Duration
 	deadline := time.Now().Add(window)
 	redirects := 0
 	for try := 0; ; try++ {
+		if try > 0 {
+			h.rec.Count("command_retries", 1)
+		}
 		r, err = h.try(ctx, c, deadline)
 		switch {
 		case err == nil && r.GetError().GetCode() == callv1.Code_CODE_REDIRECTED &&

@@ -50,7 +50,7 @@ func (h *host) learnMedia(l *leg, node string) {
 	l.mediaNode = node
 	for _, s := range l.signals {
 		if err := h.env.Bus.Signal(node, s); err != nil {
-			h.log.Debug("signal lost", "leg", l.id, "error", err)
+			h.log.Debug("signal lost", "call", l.call, "leg", l.id, "error", err)
 		}
 	}
 	l.signals = nil

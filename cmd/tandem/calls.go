@@ -36,12 +36,17 @@ type callsCmd struct {
 
 type callsListCmd struct {
 	adminFlags
-	All  bool `help:"Ended calls too, as long as their records are kept."`
-	JSON bool `name:"json" help:"Print JSON."`
+	All   bool          `help:"Ended calls too, as long as their records are kept."`
+	JSON  bool          `name:"json" help:"Print JSON; with --watch one object a line."`
+	Watch bool          `help:"Go on, and print a line for each call that comes, changes or ends."`
+	Every time.Duration `default:"1s" help:"How often --watch looks."`
 }
 
 // Run implements the command.
 func (c *callsListCmd) Run(ctx context.Context) error {
+	if c.Watch {
+		return c.watch(ctx, os.Stdout, os.Stderr)
+	}
 	client, ctx, cancel := c.client(ctx)
 	defer cancel()
 	calls, err := client.Calls(ctx, c.All)
@@ -62,24 +67,31 @@ func printCalls(w io.Writer, calls admin.Calls, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "CALL\tSTATE\tFROM\tTO\tVIA\tSINCE OFFER")
 	for _, c := range calls.Calls {
-		state, end := c.State, now
-		if c.Reason != "" {
-			state += ": " + c.Reason
-		}
-		if c.Ended != nil {
-			end = *c.Ended
-		}
-		callee := c.Callee
-		if callee == "" {
-			callee = c.Dialled
-		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, state, schema.CleanText(c.Caller, 64),
-			schema.CleanText(callee, 64), strings.Join(c.Kinds, ", "), lasted(end.Sub(c.Created)))
+		_, _ = fmt.Fprintln(t, strings.Join(columns(c, now), "\t"))
 	}
 	if calls.More {
 		_, _ = fmt.Fprintln(t, "… and more")
 	}
 	return t.Flush() //nolint:wrapcheck // only writing can fail
+}
+
+// columns are what is shown of a call.
+func columns(c admin.Call, now time.Time) []string {
+	state, end := c.State, now
+	if c.Reason != "" {
+		state += ": " + c.Reason
+	}
+	if c.Ended != nil {
+		end = *c.Ended
+	}
+	callee := c.Callee
+	if callee == "" {
+		callee = c.Dialled
+	}
+	return []string{
+		c.ID, state, schema.CleanText(c.Caller, 64), schema.CleanText(callee, 64),
+		strings.Join(c.Kinds, ", "), lasted(end.Sub(c.Created)),
+	}
 }
 
 // lasted is a duration as people read it.

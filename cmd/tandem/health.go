@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/admin"
 )
 
 type healthCmd struct{ adminFlags }
@@ -12,9 +15,11 @@ func (c *healthCmd) Run(ctx context.Context) error {
 	client, ctx, cancel := c.client(ctx)
 	defer cancel()
 	text, err := client.Ready(ctx)
-	if err != nil {
-		return err //nolint:wrapcheck // says what it is already
+	if text != "" {
+		fmt.Println(text)
 	}
-	fmt.Println(text)
-	return nil
+	if errors.Is(err, admin.ErrNotReady) {
+		return &exitError{status: 1} // the text says why
+	}
+	return err //nolint:wrapcheck // says what it is already
 }

@@ -1,6 +1,7 @@
 package callstate
 
 import (
+	"slices"
 	"time"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -13,6 +14,7 @@ func (a *actor) count(before, after *callv1.CallRecord) {
 	if before == nil && step.Live(after) {
 		m.CallPlaced()
 	}
+	a.countStages(before, after)
 	if step.Live(after) {
 		a.countLive(after)
 		return
@@ -49,8 +51,34 @@ func (a *actor) freeSlot() {
 	}
 }
 
-func (a *actor) reportEnd(c *callv1.CallRecord) {
-	caller, callee := "", ""
+// countStages counts how long a call took to where it has come now.
+func (a *actor) countStages(before, after *callv1.CallRecord) {
+	offered := after.GetCreatedAt().AsTime()
+	tell := func(stage string, at time.Time) {
+		caller, callee := kindsOf(after)
+		a.p.s.env.Metrics.CallSetUp(caller, callee, stage, at.Sub(offered))
+	}
+	if !alerted(before) && alerted(after) {
+		tell("alerting", a.p.s.now())
+	}
+	if before.GetAnsweredAt() == nil && after.GetAnsweredAt() != nil {
+		tell("answered", after.GetAnsweredAt().AsTime())
+	}
+	if before.GetEstablishedAt() == nil && after.GetEstablishedAt() != nil {
+		tell("established", after.GetEstablishedAt().AsTime())
+	}
+}
+
+// alerted reports whether the caller has been told that it rings.
+func alerted(c *callv1.CallRecord) bool {
+	return slices.ContainsFunc(c.GetLegs(), func(l *callv1.Leg) bool {
+		return l.GetSide() == callv1.Side_SIDE_CALLER && l.GetAlerted()
+	})
+}
+
+// kindsOf gives the protocols of a call's sides: of several called terminals that
+// of the one that matters, which answered, rang, or gave the call its reason.
+func kindsOf(c *callv1.CallRecord) (caller, callee string) {
 	for _, l := range c.GetLegs() {
 		if l.GetSide() == callv1.Side_SIDE_CALLER {
 			caller = l.GetTerminal().GetKind()
@@ -58,10 +86,14 @@ func (a *actor) reportEnd(c *callv1.CallRecord) {
 			callee = l.GetTerminal().GetKind()
 		}
 	}
-	var setup, duration time.Duration
+	return caller, callee
+}
+
+func (a *actor) reportEnd(c *callv1.CallRecord) {
+	caller, callee := kindsOf(c)
+	var duration time.Duration
 	if c.GetAnsweredAt() != nil {
-		setup = c.GetAnsweredAt().AsTime().Sub(c.GetCreatedAt().AsTime())
 		duration = c.GetEndedAt().AsTime().Sub(c.GetAnsweredAt().AsTime())
 	}
-	a.p.s.env.Metrics.CallEnded(caller, callee, step.ReasonName(c.GetReason()), setup, duration)
+	a.p.s.env.Metrics.CallEnded(caller, callee, step.ReasonName(c.GetReason()), duration)
 }

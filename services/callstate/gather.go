@@ -93,7 +93,7 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 		}
 		a.slot.Store(&in.Command.Principal)
 	}
-	callee, wakes, err := s.resolve(ctx, o.GetTo())
+	callee, wakes, err := s.resolve(ctx, a.id, o.GetTo())
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 
 // resolve asks the directory; nil without an error is nobody. wakes: the party has
 // devices that can be woken.
-func (s *Service) resolve(ctx context.Context, address string) (party *callv1.Party, wakes bool, err error) {
+func (s *Service) resolve(ctx context.Context, call, address string) (party *callv1.Party, wakes bool, err error) {
 	r, err := s.env.Bus.Ask(ctx, &callv1.DirectoryRequest{
 		Body: &callv1.DirectoryRequest_Resolve{Resolve: &callv1.Resolve{Address: address}},
 	})
@@ -124,7 +124,7 @@ func (s *Service) resolve(ctx context.Context, address string) (party *callv1.Pa
 		return nil, false, nil
 	}
 	if err != nil {
-		s.log.Warn("directory did not resolve", "address", address, "error", err)
+		s.log.Warn("directory did not resolve", "call", call, "address", address, "error", err)
 		return nil, false, errTryAgain
 	}
 	return r.GetParty(), r.GetWakes(), nil

@@ -19,6 +19,7 @@ func (s *Service) takePartitions(ctx context.Context) error {
 			taken++
 		}
 	}
+	s.countPartitions()
 	s.log.Info("partitions taken", "taken", taken, "of", len(s.parts))
 	return nil
 }
@@ -47,7 +48,18 @@ func (s *Service) keepLeases(ctx context.Context) {
 				s.log.Info("partition taken", "partition", p.n)
 			}
 		}
+		s.countPartitions()
 	}
+}
+
+func (s *Service) countPartitions() {
+	n := 0
+	for _, p := range s.parts {
+		if p.owned() {
+			n++
+		}
+	}
+	s.env.Metrics.Partitions(n)
 }
 
 // releasePartitions gives the leases back so that another node need not wait.
@@ -67,6 +79,7 @@ func (s *Service) releasePartitions() {
 			return
 		}
 	}
+	s.countPartitions()
 }
 
 func uintText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }

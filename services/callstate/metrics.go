@@ -8,22 +8,32 @@ type Metrics interface {
 	Command(kind, outcome string, took time.Duration)
 	// CallPlaced counts an offer that was committed and rings.
 	CallPlaced()
+	// CallSetUp counts a call that has come to a stage ("alerting", "answered",
+	// "established"), by the protocols of both sides; took is since its offer.
+	CallSetUp(callerKind, calleeKind, stage string, took time.Duration)
 	// CallEnded counts a call by the protocols of both sides and its reason;
-	// setup is offer to answer, 0 if it never was answered.
-	CallEnded(callerKind, calleeKind, reason string, setup, duration time.Duration)
+	// duration is answer to end, 0 if it never was answered.
+	CallEnded(callerKind, calleeKind, reason string, duration time.Duration)
 	// Conflict counts a compare-and-set that found another writer.
 	Conflict()
 	// EventRetry counts an event that had to be sent again.
 	EventRetry()
 	// Live is the present number of live calls.
 	Live(n int)
+	// Partitions is how many partitions the node holds the lease of now.
+	Partitions(n int)
+	// JournalUsed is the share of the journal's room that is used.
+	JournalUsed(share float64)
 }
 
 type noMetrics struct{}
 
-func (noMetrics) Command(string, string, time.Duration)                          {}
-func (noMetrics) CallPlaced()                                                    {}
-func (noMetrics) CallEnded(string, string, string, time.Duration, time.Duration) {}
-func (noMetrics) Conflict()                                                      {}
-func (noMetrics) EventRetry()                                                    {}
-func (noMetrics) Live(int)                                                       {}
+func (noMetrics) Command(string, string, time.Duration)           {}
+func (noMetrics) CallPlaced()                                     {}
+func (noMetrics) CallSetUp(string, string, string, time.Duration) {}
+func (noMetrics) CallEnded(string, string, string, time.Duration) {}
+func (noMetrics) Conflict()                                       {}
+func (noMetrics) EventRetry()                                     {}
+func (noMetrics) Live(int)                                        {}
+func (noMetrics) Partitions(int)                                  {}
+func (noMetrics) JournalUsed(float64)                             {}

@@ -161,6 +161,9 @@ func (s *Service) watchUsage(ctx context.Context) {
 	defer t.Stop()
 	for {
 		usage, err := s.env.Bus.Records().Usage(ctx)
+		if err == nil {
+			s.env.Metrics.JournalUsed(usage)
+		}
 		if err == nil && s.full.Swap(usage >= fullUsage) != (usage >= fullUsage) {
 			s.log.Warn("journal usage", "share", usage, "taking calls", usage < fullUsage)
 		}
@@ -185,6 +188,20 @@ func (s *Service) drain() {
 			return
 		}
 	}
+}
+
+// Problems says why this node would refuse every new call now; none as a rule.
+func (s *Service) Problems() (out []string) {
+	if s.nodes.leastLoaded() == "" {
+		out = append(out, "no media node is alive: new calls are refused")
+	}
+	if s.full.Load() {
+		out = append(out, "the journal is nearly full: new calls are refused")
+	}
+	if s.cfg.MaxCalls > 0 && int(s.live.Load()) >= s.cfg.MaxCalls {
+		out = append(out, "callstate.max_calls is reached: new calls are refused")
+	}
+	return out
 }
 
 // Live lists the records of the calls that this node holds, for the console.

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/media/internal/bridge"
 	"github.com/tandem-rtc/tandem/services/media/internal/leg"
@@ -57,6 +59,7 @@ type instance struct {
 	// generation is unique in the node; it tells an offer from its replacement.
 	generation atomic.Uint64
 	replaced   atomic.Bool
+	traffic    traffic
 	// audioOnly: the terminal has said that it has no video.
 	audioOnly atomic.Bool
 }
@@ -99,6 +102,12 @@ type outcome struct {
 
 // answer gives a copy: replies are marshalled on other goroutines.
 func (o outcome) answer() *callv1.MediaResult { return proto.CloneOf(o.result) }
+
+// Log gives a logger that names the leg, and the call that it was made for.
+func (i *instance) Log() *slog.Logger {
+	call, _, _ := schema.SplitLegID(i.m.id)
+	return i.m.s.log.With("call", call, "leg", i.m.id)
+}
 
 // Connected implements leg.Events.
 func (i *instance) Connected(transport uint32) {

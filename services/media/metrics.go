@@ -31,9 +31,20 @@ const (
 	MetricSignalsDropped = "signals_dropped"
 	// MetricConnect is the time from a leg's last description to its connection.
 	MetricConnect = "connect_seconds"
-	// MetricPackets and MetricBytes count what legs received in their lives.
-	MetricPackets = "packets"
-	MetricBytes   = "bytes"
+	// MetricPackets and MetricBytes count RTP that legs received, MetricPacketsSent
+	// and MetricBytesSent what they sent.
+	MetricPackets     = "packets"
+	MetricBytes       = "bytes"
+	MetricPacketsSent = "packets_sent"
+	MetricBytesSent   = "bytes_sent"
+	// MetricLost counts packets of terminals that did not come here,
+	// MetricLostSent those of ours that did not come there, as terminals say.
+	MetricLost     = "packets_lost"
+	MetricLostSent = "packets_sent_lost"
+	// MetricRetransmitted counts packets sent again for a terminal that asked,
+	// MetricKeyFrames key frames that terminals asked for.
+	MetricRetransmitted = "packets_retransmitted"
+	MetricKeyFrames     = "key_frame_requests"
 )
 
 type noMetrics struct{}

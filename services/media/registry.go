@@ -7,7 +7,6 @@ import (
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/media/internal/bridge"
-	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 )
 
 // member gives a leg of this node, nil if there is none.
@@ -205,12 +204,6 @@ func (s *Service) dispose(m *member) {
 		s.part(m.id)
 		i.end.Close()
 		i.leg.Close()
-		st := i.leg.Stats()
-		s.count(st)
+		i.count()
 	})
-}
-
-func (s *Service) count(st leg.Stats) {
-	s.metrics.Count(MetricPackets, int(st.PacketsIn)) //nolint:gosec // a life's packets
-	s.metrics.Count(MetricBytes, int(st.BytesIn))     //nolint:gosec // a life's bytes
 }

@@ -133,6 +133,7 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 			return fmt.Errorf("media: %w", err)
 		}
 	}
+	s.background(func() { s.countTraffic(s.life) })
 	s.log.Info("media node serves", "address", s.Addr().String())
 	ready()
 	<-ctx.Done()

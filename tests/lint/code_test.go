@@ -48,6 +48,7 @@ func TestGoRulesFindViolations(t *testing.T) {
 			{"x/a.go", `package x; import "log/slog"; var l = slog.Default()`},
 			{"x/a.go", `package x; import "log"; func F() { log.Print() }`},
 		},
+		"call-ids": {{"x/a.go", `package x; func F() { log.Info("x", "leg", l.id) }`}},
 		"no-sleep": {
 			{"x/a_test.go", `package x; import "time"; func f() { time.Sleep(1) }`},
 			{"x/xtest/a.go", `package xtest; import ("testing"; "time"); func F(*testing.T) { time.Sleep(1) }`},

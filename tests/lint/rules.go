@@ -25,6 +25,7 @@ func Rules() []Rule {
 		{"no-panic", "no input and no defect of one call may end the process for all: return an error", noPanic},
 		{"no-exit", "only a main function knows whether the process should end: return an error", noExit},
 		{"no-global-log", "loggers are injected, so that every line carries its node, call and leg", noGlobalLog},
+		{"call-ids", "who looks for a call's id must find every line about it", callIDs},
 		{"no-sleep", "a test that sleeps is slow or flaky: wait on a channel or a condition, with a deadline", noSleep},
 		{"no-skip", "a skipped test looks like a passed one: what a test needs is installed by 'make setup'", noSkip},
 		{"documented", "an exported name is a promise: say its shape, units, errors, and whether it blocks", documented},
@@ -47,6 +48,30 @@ func noPanic(f *GoFile) (found []string) {
 	calls(f.AST, func(c *ast.CallExpr) bool {
 		if id, ok := c.Fun.(*ast.Ident); ok && id.Name == "panic" {
 			found = append(found, f.At(c)+": calls panic")
+		}
+		return true
+	})
+	return found
+}
+
+// callIDs: a log line that names a leg names its call.
+func callIDs(f *GoFile) (found []string) {
+	if f.IsTest() {
+		return nil
+	}
+	calls(f.AST, func(c *ast.CallExpr) bool {
+		s, ok := c.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Debug", "Info", "Warn", "Error", "With"}, s.Sel.Name) {
+			return true
+		}
+		names := map[string]bool{}
+		for _, a := range c.Args {
+			if l, ok := a.(*ast.BasicLit); ok {
+				names[l.Value] = true
+			}
+		}
+		if names[`"leg"`] && !names[`"call"`] {
+			found = append(found, f.At(c)+": logs a leg without its call")
 		}
 		return true
 	})

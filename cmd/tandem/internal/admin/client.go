@@ -91,16 +91,48 @@ func (c *Client) Remove(ctx context.Context, id string) error {
 	return err
 }
 
-// Ready asks for readiness; text is what the process says of itself.
+// Ready asks for readiness: text is what the process says of itself, whether it is
+// ready or, with ErrNotReady, not.
 func (c *Client) Ready(ctx context.Context) (text string, err error) {
-	data, err := c.do(ctx, http.MethodGet, "/readyz", nil)
-	return strings.TrimSpace(string(data)), err
+	status, data, err := c.ask(ctx, http.MethodGet, "/readyz", nil)
+	text = strings.TrimSpace(string(data))
+	switch {
+	case err != nil:
+		return "", err
+	case status == http.StatusServiceUnavailable:
+		return text, ErrNotReady
+	case status != http.StatusOK:
+		return "", fmt.Errorf("%s: %s", http.StatusText(status), text)
+	}
+	return text, nil
 }
 
+// ErrNotReady: the process lives and says why it is not ready.
+var ErrNotReady = errors.New("not ready")
+
 func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	status, data, err := c.ask(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	if status >= http.StatusBadRequest {
+		var f Failure
+		if json.Unmarshal(data, &f) == nil && f.Error != "" {
+			if f.Field != "" {
+				return nil, fmt.Errorf("%s: %s", f.Field, f.Error)
+			}
+			return nil, errors.New(f.Error)
+		}
+		return nil, fmt.Errorf("%d %s: %s", status, http.StatusText(status), strings.TrimSpace(string(data)))
+	}
+	return data, nil
+}
+
+// ask sends a request and reads the answer.
+func (c *Client) ask(ctx context.Context, method, path string, body []byte) (status int, data []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("asking the exchange: %w", err)
+		return 0, nil, fmt.Errorf("asking the exchange: %w", err)
 	}
 	if c.Token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
@@ -110,24 +142,14 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) ([]by
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("no exchange answers (is tandem serve running?): %w", err)
+		return 0, nil, fmt.Errorf("no exchange answers (is tandem serve running?): %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	data, err = io.ReadAll(io.LimitReader(res.Body, maxReply))
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return 0, nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	if res.StatusCode >= http.StatusBadRequest {
-		var f Failure
-		if json.Unmarshal(data, &f) == nil && f.Error != "" {
-			if f.Field != "" {
-				return nil, fmt.Errorf("%s: %s", f.Field, f.Error)
-			}
-			return nil, errors.New(f.Error)
-		}
-		return nil, fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(data)))
-	}
-	return data, nil
+	return res.StatusCode, data, nil
 }
 
 func decode(data []byte, v any) error {

@@ -36,8 +36,8 @@ type Config struct {
 	// Token is wanted by the API; empty: readers on this machine need none, and
 	// nobody may change anything.
 	Token string
-	// Ready reports readiness and what is missing.
-	Ready func() (ok bool, missing []string)
+	// Ready reports readiness and what is to be said about it, a line each.
+	Ready func() (ok bool, reasons []string)
 	// Registry holds the metrics.
 	Registry *prometheus.Registry
 	Log      *slog.Logger
@@ -117,11 +117,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if ok, missing := s.cfg.Ready(); !ok {
-		say(w, http.StatusServiceUnavailable, "not ready: "+strings.Join(missing, ", "))
-		return
+	ok, reasons := s.cfg.Ready()
+	status, text := http.StatusOK, "ready"
+	if !ok {
+		status, text = http.StatusServiceUnavailable, "not ready"
 	}
-	say(w, http.StatusOK, "ready")
+	say(w, status, strings.Join(append([]string{text}, reasons...), "\n"))
 }
 
 // reader lets through who may see the API: holders of the token, or, without

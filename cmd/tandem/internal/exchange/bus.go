@@ -44,6 +44,7 @@ func (x *Exchange) runBus(ctx context.Context, ready func()) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	defer x.conns.add("bus", conn)()
 	x.conn = conn
 	x.admin.SetRecords(conn.Records())
 	defer x.admin.SetRecords(nil)
@@ -84,6 +85,7 @@ func (x *Exchange) onBus(ctx context.Context, kind string, run func(b *bus.Bus) 
 	if err != nil {
 		return err
 	}
+	defer x.conns.add(kind, conn)()
 	// Roles of this process reach each other without the broker.
 	d := x.local.Wrap(conn)
 	defer func() { _ = d.Close() }()

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus/localbus"
@@ -21,6 +22,7 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/metrics"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/roles"
 	"github.com/tandem-rtc/tandem/schema"
+	"github.com/tandem-rtc/tandem/services/callstate"
 )
 
 // The liveness table's beat: a node is put every beat and counts as gone after
@@ -40,9 +42,12 @@ type Exchange struct {
 	status  *roles.Status
 	nats    *embednats.Server // set once the role nats is ready
 	conn    *natsbus.Conn     // the operator's; set once the bus is reached
-	local   *localbus.Router
-	key     schema.IDKey
-	echo    string // the echo terminal's token
+	conns   connections
+	// callState is the role's service while it runs.
+	callState atomic.Pointer[callstate.Service]
+	local     *localbus.Router
+	key       schema.IDKey
+	echo      string // the echo terminal's token
 
 	adminPort net.Listener
 	pagePort  net.Listener // of the console without sylkrtc
@@ -83,6 +88,7 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 			return nil, fmt.Errorf("with the demo accounts: %w", err)
 		}
 	}
+	x.metrics.Watch(func() bool { ok, _ := x.ready(); return ok }, x.conns.connected, x.conns.slow)
 	x.admin = admin.New(admin.Config{
 		Token: cfg.Admin.Token, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
 	})
@@ -153,21 +159,6 @@ func (x *Exchange) roles() (out []roles.Role) {
 		add("echo", x.runEcho)
 	}
 	return out
-}
-
-// ready is what /readyz says: every role is ready and the bus is there.
-func (x *Exchange) ready() (bool, []string) {
-	ok, missing := x.status.Ready()
-	if !ok {
-		if len(missing) == 0 {
-			missing = []string{"ending"}
-		}
-		return false, missing
-	}
-	if !x.conn.NATS().IsConnected() {
-		return false, []string{"the bus is away"}
-	}
-	return true, nil
 }
 
 func (x *Exchange) logger(role string) *slog.Logger { return x.log.With("role", role) }

@@ -76,6 +76,18 @@ func start(t *testing.T, set ...string) *running {
 	return &running{x, stop}
 }
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// runIt runs a process that need not become ready; ctx ends when a test has waited
+// long enough.
+func runIt(t *testing.T, x *Exchange) (ctx context.Context, done func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ended := make(chan error, 1)
+	go func() { ended <- x.Run(ctx, nil) }()
+	return ctx, func() { cancel(); <-ended }
+}
+
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

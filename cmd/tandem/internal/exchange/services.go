@@ -60,6 +60,8 @@ func (x *Exchange) runCallState(ctx context.Context, ready func()) error {
 		if err != nil {
 			return fmt.Errorf("callstate: %w", err)
 		}
+		x.callState.Store(s)
+		defer x.callState.Store(nil)
 		return s.Run(ctx, ready) //nolint:wrapcheck // names itself
 	})
 }

@@ -21,11 +21,19 @@ func (d *directoryMetrics) register(r *prometheus.Registry) {
 type Directory struct{ m *Metrics }
 
 // Directory gives what takes the directory's measurements.
-func (m *Metrics) Directory() Directory { return Directory{m} }
+func (m *Metrics) Directory() Directory {
+	for _, outcome := range []string{"sent", "repeated", "failed", "dropped", "gone"} {
+		m.directory.wakes.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"ok", "failed"} {
+		m.directory.keys.WithLabelValues(outcome)
+	}
+	return Directory{m}
+}
 
 // SignIn implements directory.Metrics.
 func (d Directory) SignIn(kind, proof, outcome string) {
-	d.m.directory.signIns.WithLabelValues(d.m.bounded("kinds", kind), proof, outcome).Inc()
+	d.m.directory.signIns.WithLabelValues(d.m.kind(kind), proof, outcome).Inc()
 }
 
 // Wake implements directory.Metrics.

@@ -71,6 +71,25 @@ func New(version string) *Metrics {
 	return m
 }
 
+// Watch reports what is asked for when the page is read: whether this process is
+// ready, whether it reaches the bus, and how often a subscription of its began to
+// drop messages. The functions must not block.
+func (m *Metrics) Watch(ready, connected func() bool, slowConsumers func() uint64) {
+	flag := func(name, help string, f func() bool) {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tandem", Name: name, Help: help}, func() float64 {
+			if f() {
+				return 1
+			}
+			return 0
+		}))
+	}
+	flag("ready", "1 if this process is ready, as /readyz says.", ready)
+	flag("bus_connected", "1 if this process reaches the bus.", connected)
+	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "tandem", Name: "bus_slow_consumers_total", Help: "Times that a subscription of this process began to drop messages.",
+	}, func() float64 { return float64(slowConsumers()) }))
+}
+
 // bounded gives a name, or "other" once a kind has named too many.
 func (m *Metrics) bounded(kind, name string) string {
 	m.mu.Lock()
@@ -89,6 +108,15 @@ func (m *Metrics) bounded(kind, name string) string {
 	return name
 }
 
+// kind is a protocol's name as a label: "none" where there is no terminal. It
+// comes out of records, which any process of the cluster may have written.
+func (m *Metrics) kind(name string) string {
+	if name == "" {
+		return "none"
+	}
+	return m.bounded("kinds", name)
+}
+
 // Recorder takes the measurements of an adapter kind's host (kit.Recorder).
 type Recorder struct {
 	m    *Metrics
@@ -96,7 +124,16 @@ type Recorder struct {
 }
 
 // Adapter gives the recorder of an adapter kind.
-func (m *Metrics) Adapter(kind string) *Recorder { return &Recorder{m, kind} }
+func (m *Metrics) Adapter(kind string) *Recorder {
+	r := &Recorder{m, kind}
+	for _, outcome := range []string{"started", "confirmed", "abandoned", "refused"} {
+		m.giveUps.WithLabelValues(kind, outcome)
+	}
+	m.counts.WithLabelValues(kind, m.bounded(kind, "command_retries"))
+	r.Terminals(0)
+	r.Legs(0)
+	return r
+}
 
 // Count implements kit.Metrics.
 func (r *Recorder) Count(name string, n int) {

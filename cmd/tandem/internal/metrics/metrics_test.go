@@ -60,8 +60,11 @@ func TestRecords(t *testing.T) {
 	c := m.CallState()
 	c.Command("offer", "ok", time.Millisecond)
 	c.CallPlaced()
-	c.CallEnded("sylkrtc", "grpcpipe", "normal", time.Second, time.Minute)
-	c.CallEnded("sylkrtc", "grpcpipe", "busy", 0, 0)
+	c.CallSetUp("sylkrtc", "grpcpipe", "answered", time.Second)
+	c.CallEnded("sylkrtc", "grpcpipe", "normal", time.Minute)
+	c.CallEnded("sylkrtc", "", "busy", 0)
+	c.Partitions(64)
+	c.JournalUsed(.5)
 	c.Conflict()
 	c.EventRetry()
 	c.Live(7)
@@ -82,8 +85,10 @@ func TestRecords(t *testing.T) {
 		{"tandem_adapter_present", "kind=sylkrtc name=connections ", 5},
 		{"tandem_call_command_seconds", "command=offer outcome=ok ", 1},
 		{"tandem_calls_placed_total", "", 1},
-		{"tandem_calls_ended_total", "callee=grpcpipe caller=sylkrtc reason=busy ", 1},
-		{"tandem_call_setup_seconds", "callee=grpcpipe caller=sylkrtc ", 1},
+		{"tandem_calls_ended_total", "callee=none caller=sylkrtc reason=busy ", 1},
+		{"tandem_call_setup_seconds", "callee=grpcpipe caller=sylkrtc stage=answered ", 1},
+		{"tandem_call_partitions_owned", "", 64},
+		{"tandem_journal_used_ratio", "", .5},
 		{"tandem_call_duration_seconds", "callee=grpcpipe caller=sylkrtc ", 1},
 		{"tandem_call_commit_conflicts_total", "", 1},
 		{"tandem_call_event_retries_total", "", 1},
@@ -106,5 +111,12 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	if n := len(values(t, m, "tandem_adapter_total")); n != maxNames+1 {
 		t.Errorf("%d series", n)
+	}
+	// What stands in records comes from other processes.
+	for i := range 10 * maxNames {
+		m.CallState().CallEnded(fmt.Sprint("k", i), "a", "normal", 0)
+	}
+	if n := len(values(t, m, "tandem_calls_ended_total")); n != maxNames {
+		t.Errorf("%d series of calls", n)
 	}
 }

@@ -115,6 +115,9 @@ type Events interface {
 type Stats struct {
 	PacketsIn, BytesIn   uint64
 	PacketsOut, BytesOut uint64
+	// LostIn packets of the terminal's did not come here; LostOut of ours did not
+	// come there, as it says itself (RFC 3550 section 6.4.1).
+	LostIn, LostOut uint64
 	// Retransmitted packets, sent on request of the terminal.
 	Retransmitted uint64
 	// KeyFrameRequests that came from the terminal.

@@ -27,6 +27,8 @@ type inbound struct {
 	header     *rtp.Header
 	attributes interceptor.Attributes
 	feedback   feedback
+	// missed is what the terminal says that it has missed of ours.
+	missed loss
 }
 
 func newInbound(t *transport) *inbound {

@@ -61,8 +61,16 @@ type undo struct {
 
 type sinkBox struct{ sink leg.Sink }
 
+// logOf gives the logger of a leg: one that names it, if who made it has one.
+func logOf(e *Engine, events leg.Events) *slog.Logger {
+	if named, ok := events.(interface{ Log() *slog.Logger }); ok {
+		return named.Log()
+	}
+	return e.cfg.Log
+}
+
 func newPeer(e *Engine, events leg.Events, prior *sdp.Session) *peer {
-	p := &peer{e: e, events: events, log: e.cfg.Log, transports: map[*transport]bool{}}
+	p := &peer{e: e, events: events, log: logOf(e, events), transports: map[*transport]bool{}}
 	p.snap.Store(&snapshot{session: prior})
 	if prior != nil {
 		p.version = prior.OriginVersion

@@ -39,9 +39,9 @@ func (in *inbound) hear(m *media, packet rtcp.Packet) {
 				t.p.toSink(t, func(k leg.Sink) { k.Report(l.index, f.NTPTime, f.RTPTime) })
 			}
 		}
-		m.heard(f.Reports)
+		in.heard(m, f.Reports)
 	case *rtcp.ReceiverReport:
-		m.heard(f.Reports)
+		in.heard(m, f.Reports)
 	case *rtcp.PictureLossIndication:
 		t.wanted(m.sends(f.MediaSSRC))
 	case *rtcp.FullIntraRequest:
@@ -79,13 +79,14 @@ func (t *transport) wanted(l *line) {
 }
 
 // heard notes that the terminal knows our streams, from where on packets need not
-// carry the mid.
-func (m *media) heard(reports []rtcp.ReceptionReport) {
-	for _, r := range reports {
+// carry the mid, and what it has missed of them.
+func (in *inbound) heard(m *media, reports []rtcp.ReceptionReport) {
+	for i, r := range reports {
 		if l := m.sends(r.SSRC); l != nil {
 			l.mu.Lock()
 			l.heard = true
 			l.mu.Unlock()
+			in.missed.add(reports[i:i+1], &in.t.p.counts.lostOut)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // counters are a leg's statistics.
 type counters struct {
-	packetsIn, bytesIn, packetsOut, bytesOut, retransmitted, keyFrames atomic.Uint64
+	packetsIn, bytesIn, packetsOut, bytesOut, lostIn, lostOut, retransmitted, keyFrames atomic.Uint64
 }
 
 // line gives a line that packets can flow on, and its transport: the newest that
@@ -172,6 +172,7 @@ func (p *peer) Stats() leg.Stats {
 	return leg.Stats{
 		PacketsIn: p.counts.packetsIn.Load(), BytesIn: p.counts.bytesIn.Load(),
 		PacketsOut: p.counts.packetsOut.Load(), BytesOut: p.counts.bytesOut.Load(),
+		LostIn: p.counts.lostIn.Load(), LostOut: p.counts.lostOut.Load(),
 		Retransmitted: p.counts.retransmitted.Load(), KeyFrameRequests: p.counts.keyFrames.Load(),
 	}
 }

@@ -38,6 +38,8 @@ type feedback struct {
 	sender  interceptor.RTCPReader
 	nacks   *nack.GeneratorInterceptor
 	arrival arrival
+	// missing is what our reports say is lost. They all come from one goroutine.
+	missing loss
 }
 
 // packetInHand is the reader that the makers of feedback read from: the packet
@@ -75,8 +77,18 @@ func (f *feedback) startReports() bool {
 	}
 	f.reports = r
 	f.sender = r.BindRTCPReader(interceptor.RTCPReaderFunc(packetInHand))
-	r.BindRTCPWriter(interceptor.RTCPWriterFunc(f.write))
+	r.BindRTCPWriter(interceptor.RTCPWriterFunc(f.report))
 	return true
+}
+
+// report sends receiver reports of ours.
+func (f *feedback) report(packets []rtcp.Packet, a interceptor.Attributes) (int, error) {
+	for _, p := range packets {
+		if r, ok := p.(*rtcp.ReceiverReport); ok {
+			f.missing.add(r.Reports, &f.t.p.counts.lostIn)
+		}
+	}
+	return f.write(packets, a)
 }
 
 // repaired notes that a packet need not be asked for (RFC 4585 section 6.2.1).
