@@ -59,7 +59,7 @@ func newHost(spec Spec, env Env) *host {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	h.log = h.log.With("kind", spec.Kind, "node", env.Bus.Node())
+	h.log = slog.New(callNamer{Handler: h.log.Handler()}).With("kind", spec.Kind, "node", env.Bus.Node())
 	if h.rec == nil {
 		h.rec = discard{}
 	}

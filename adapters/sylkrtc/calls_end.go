@@ -69,7 +69,7 @@ func (p *peer) hungUp(transaction string, s *session, reply *callv1.Reply, err e
 	case callv1.Code_CODE_UNSPECIFIED, callv1.Code_CODE_ENDED, callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_GONE:
 		p.send(ack{transaction})
 		p.finish(s, ownEndText(reply.GetReason(), s.side, s.unanswered()))
-		p.a.log.Info("session terminated", "remote", p.remote, "call", callOf(s.leg), "leg", s.leg, "account", s.account.aor.AOR())
+		p.a.log.Info("session terminated", "remote", p.remote, "leg", s.leg, "account", s.account.aor.AOR())
 	default: // the host goes on trying; an Ended event follows
 		p.send(failure{transaction, errorText(err)})
 	}

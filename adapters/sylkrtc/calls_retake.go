@@ -61,7 +61,7 @@ func (a *adapter) retire(of *session, but *peer) {
 		stale := s != nil && s.owner == of.owner && s.state != terminated
 		p.mu.Unlock()
 		if stale {
-			a.log.Info("connection given up, its client has another", "remote", p.remote, "call", callOf(of.leg), "leg", of.leg)
+			a.log.Info("connection given up, its client has another", "remote", p.remote, "leg", of.leg)
 			p.cut()
 		}
 	}
@@ -95,7 +95,7 @@ func (p *peer) declineAnew(o anew) {
 		c.LegId, c.Principal = leg, o.mine.owner
 		p.a.host.Accept(p.commands(), c, kit.Ref{}, func(_ *callv1.Reply, err error) {
 			if err != nil {
-				p.a.log.Debug("retaking", "call", callOf(leg), "leg", leg, "error", err)
+				p.a.log.Debug("retaking", "leg", leg, "error", err)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package sylkrtc
 
 import (
 	"github.com/tandem-rtc/tandem/adapters/kit"
-	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -51,7 +50,7 @@ func (p *peer) dtmf(transaction string, r *sessionDTMF) {
 func (p *peer) signal(s *session, g *callv1.Signal) {
 	g.LegId, g.Principal = s.leg, s.owner
 	if err := p.a.host.Signal(p.ctx, g); err != nil {
-		p.a.log.Debug("signal not sent", "call", callOf(s.leg), "leg", s.leg, "error", err)
+		p.a.log.Debug("signal not sent", "leg", s.leg, "error", err)
 	}
 }
 
@@ -63,7 +62,7 @@ func (p *peer) signalClaim(transaction, id string, signals ...*callv1.Signal) {
 		for _, g := range signals {
 			g.LegId, g.Principal = s.leg, s.owner
 			if err := p.a.host.Signal(p.ctx, g); err != nil {
-				p.a.log.Debug("signal not sent", "call", callOf(s.leg), "leg", s.leg, "error", err)
+				p.a.log.Debug("signal not sent", "leg", s.leg, "error", err)
 				break
 			}
 			taken = true
@@ -90,13 +89,7 @@ func (p *peer) ring(s *session) {
 		Body: &callv1.Command_Ringing{Ringing: &callv1.Ringing{}},
 	}, kit.Ref{}, func(_ *callv1.Reply, err error) {
 		if err != nil { // it ended; an event says so
-			p.a.log.Debug("ringing refused", "call", callOf(s.leg), "leg", s.leg, "error", err)
+			p.a.log.Debug("ringing refused", "leg", s.leg, "error", err)
 		}
 	})
-}
-
-// callOf gives the call that a leg was made for, for the log.
-func callOf(leg string) string {
-	call, _, _ := schema.SplitLegID(leg)
-	return call
 }
