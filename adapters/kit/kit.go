@@ -29,6 +29,13 @@ type Config interface {
 	Validate() error
 }
 
+// Optional is a Config whose adapter has nothing to serve until it is told whom. A
+// process with all roles leaves such an adapter out while Enabled gives false.
+type Optional interface {
+	Config
+	Enabled() bool
+}
+
 // Adapter is one running adapter.
 type Adapter interface {
 	// Run serves peers until ctx ends, then drains: it takes no new peers or

@@ -65,6 +65,15 @@ func Defaults() *Config {
 // Enabled reports whether Matrix is configured at all.
 func (c *Config) Enabled() bool { return c.Homeserver != "" }
 
+// MatrixServers names the servers whose users the adapter vouches for; the directory
+// of the same process takes them as subscribers.
+func (c *Config) MatrixServers() []string {
+	if !c.Enabled() {
+		return nil
+	}
+	return []string{c.ServerName}
+}
+
 // Validate implements kit.Config.
 func (c *Config) Validate() error {
 	if !c.Enabled() {
@@ -125,4 +134,4 @@ func (c *Config) validateLimits() error {
 	return nil
 }
 
-var _ kit.Config = (*Config)(nil)
+var _ kit.Optional = (*Config)(nil)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe"
+	"github.com/tandem-rtc/tandem/adapters/matrix"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
@@ -33,6 +34,9 @@ func banner(w io.Writer, cfg *config.Config, address func(role string) string) {
 	}
 	if cfg.Has(grpcpipe.Kind) {
 		line("WG2 clients", reach(address(grpcpipe.Kind))+" (gRPC)")
+	}
+	if cfg.Has(matrix.Kind) {
+		line("Matrix homeserver", "sends to "+reach(address(matrix.Kind)))
 	}
 	if at := address("admin"); at != "" {
 		line("Health, metrics", "http://"+reach(at)+"/readyz, /metrics")

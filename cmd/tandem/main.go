@@ -19,6 +19,7 @@ type cli struct {
 	Calls     callsCmd     `cmd:"" help:"List calls, or show one of them as a ladder."`
 	Phone     phoneCmd     `cmd:"" help:"A telephone for the command line: a WG2 terminal that calls, answers and measures what it hears."`
 	Directory directoryCmd `cmd:"" help:"List, add, change and remove subscribers of a running exchange."`
+	Matrix    matrixCmd    `cmd:"" help:"What a Matrix homeserver needs to know of the exchange."`
 	Token     tokenCmd     `cmd:"" help:"Make signed tokens for development, in place of an identity provider."`
 	Config    configCmd    `cmd:"" help:"Check a configuration, or print the reference."`
 	Health    healthCmd    `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
@@ -53,9 +54,10 @@ func run(ctx context.Context, args []string) int {
 	status := -1
 	parser, err := kong.New(&c,
 		kong.Name("tandem"),
-		kong.Description("Tandem joins calls of WebRTC-era protocols: a softphone page, sylkRTC clients and WG2 terminals can call each other. \"tandem serve\" runs all of it."),
+		kong.Description("Tandem joins calls of WebRTC-era protocols: a softphone page, sylkRTC clients, WG2 terminals and Matrix users can call each other. \"tandem serve\" runs all of it."),
 		kong.UsageOnError(),
 		kong.Vars(tokenVars()),
+		kong.Vars(matrixVars()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Exit(func(n int) { status = n }), // after --help

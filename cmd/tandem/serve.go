@@ -15,7 +15,7 @@ import (
 
 type serveCmd struct {
 	sourceFlags
-	Roles     string `placeholder:"ROLES" help:"Roles of this process, separated by commas: all (the default), or some of nats, directory, callstate, media, sylkrtc, grpcpipe, console."`
+	Roles     string `placeholder:"ROLES" help:"Roles of this process, separated by commas: all (the default), or some of nats, directory, callstate, media, sylkrtc, grpcpipe, matrix, console."`
 	NATS      string `name:"nats" placeholder:"URL" help:"Use these NATS servers instead of the one inside."`
 	Node      string `placeholder:"NAME" help:"Name of this node, unique in a cluster."`
 	DataDir   string `placeholder:"DIR" help:"Where data is kept."`

@@ -21,7 +21,7 @@ type Config struct {
 	// JWT are the issuers of signed tokens.
 	JWT []JWTIssuer `yaml:"jwt" doc:"Issuers of signed bearer tokens (JWT, RS256 or ES256) that are taken besides the tokens listed here."`
 	// MatrixServers are the Matrix servers whose users need no entry.
-	MatrixServers []string `yaml:"matrix_servers" doc:"Matrix servers whose users are subscribers by themselves, from the first time that they are heard of: example.org. Users of other servers must be listed under subscribers."`
+	MatrixServers []string `yaml:"matrix_servers" doc:"Matrix servers whose users are subscribers by themselves, from the first time that they are heard of: example.org. Users of other servers must be listed under subscribers. By default matrix.server_name."`
 	// Wake is how devices are woken.
 	Wake Wake `yaml:"wake" doc:"Waking the devices of subscribers who are called or written to."`
 

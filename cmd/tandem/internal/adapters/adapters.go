@@ -5,6 +5,7 @@ package adapters
 import (
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe"
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/matrix"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc"
 )
 
@@ -13,5 +14,6 @@ func All() []kit.Spec {
 	return []kit.Spec{
 		sylkrtc.Spec(),
 		grpcpipe.Spec(),
+		matrix.Spec(),
 	}
 }

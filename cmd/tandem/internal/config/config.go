@@ -11,7 +11,7 @@ import (
 
 // Config is everything the binary can be told.
 type Config struct {
-	Roles   []string `yaml:"roles" doc:"Roles this process takes: all, or some of nats, directory, callstate, media, console and the adapters. All leaves nats out when nats.url is given."`
+	Roles   []string `yaml:"roles" doc:"Roles this process takes: all, or some of nats, directory, callstate, media, console and the adapters. All leaves nats out when nats.url is given, and matrix when matrix.homeserver is not."`
 	Node    string   `yaml:"node" doc:"Name of this node, unique among the processes of a cluster and the same after a restart: letters, digits, - and _. By default made from the host's name."`
 	DataDir string   `yaml:"data_dir" doc:"Where calls, subscribers and the generated secret are kept. By default tandem below $XDG_STATE_HOME or ~/.local/state."`
 	Secret  string   `yaml:"secret" secret:"true" doc:"Secret of the cluster, at least 16 characters, the same in every process: call and leg ids are made with it. Without one, a process that has NATS inside makes its own and keeps it in data_dir; with nats.url it must be given."`

@@ -119,6 +119,13 @@ func (c *Config) complete() {
 	if !c.demoSaid && !c.File && c.NATS.URL == "" {
 		c.Demo = true
 	}
+	if len(c.Directory.MatrixServers) == 0 {
+		for _, a := range c.Adapters {
+			if v, ok := a.Config.(interface{ MatrixServers() []string }); ok {
+				c.Directory.MatrixServers = append(c.Directory.MatrixServers, v.MatrixServers()...)
+			}
+		}
+	}
 	if c.Node == "" {
 		host, err := os.Hostname()
 		if err != nil || host == "" {

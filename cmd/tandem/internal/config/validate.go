@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
 )
 
@@ -35,10 +36,20 @@ func (c *Config) AllRoles() []string {
 
 // Has reports whether this process takes a role.
 func (c *Config) Has(role string) bool {
-	if slices.Contains(c.Roles, RoleAll) {
-		return role != RoleNATS || c.NATS.URL == ""
+	if slices.Contains(c.Roles, role) {
+		return true
 	}
-	return slices.Contains(c.Roles, role)
+	return slices.Contains(c.Roles, RoleAll) && (role != RoleNATS || c.NATS.URL == "") && !c.off(role)
+}
+
+// off reports whether a role is an adapter's that has nothing to serve.
+func (c *Config) off(role string) bool {
+	for _, a := range c.Adapters {
+		if optional, ok := a.Config.(kit.Optional); ok && a.Spec.Kind == role {
+			return !optional.Enabled()
+		}
+	}
+	return false
 }
 
 // HasAdapter reports whether this process takes any adapter's role.
