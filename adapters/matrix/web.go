@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -71,7 +72,7 @@ func (a *Adapter) webServer() *http.Server {
 	})
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: 64 << 10, ErrorLog: quiet(a.log),
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -122,7 +123,7 @@ func (a *Adapter) passOn(w http.ResponseWriter, r *http.Request) {
 			p.SetURL(target)
 			p.Out.Header.Set(passedOn, a.node)
 		},
-		ErrorLog: quiet(a.log),
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			a.log.Info("the node that serves does not answer", "node", holder.Node, "error", err)
 			refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "The node that serves does not answer; try again")
