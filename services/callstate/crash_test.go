@@ -83,7 +83,7 @@ func (r dyingRecords) Commit(ctx context.Context, w ...bus.Write) ([]uint64, err
 // gets an event twice or misses one.
 func TestKilledAtEveryStep(t *testing.T) {
 	for name, call := range map[string]func(*rig, *testing.T){
-		"a call": oneCall, "a pull": onePull, "a push": onePush, "a re-offer": oneReoffer,
+		"a call": oneCall, "a pull": onePull, "a push": onePush, "a re-offer": oneReoffer, "an adapter that starts again": oneRestart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			points := killedAt(t, 0, call)

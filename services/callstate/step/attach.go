@@ -9,7 +9,7 @@ import (
 // while its subscriber's call rings.
 func planAttachRinging(in Input) []*callv1.MediaOp {
 	c, target := callerLeg(in.Call), in.Command.GetTerminalAttached().GetTerminal()
-	if c == nil || !joinsFork(in, target) {
+	if c == nil || !joinsFork(in, target) || upForTaking(in, target) != nil {
 		return nil
 	}
 	id := schema.LegID(in.Call.GetId(), nextOrdinal(in.Call))
@@ -23,7 +23,7 @@ func joinsFork(in Input, target *callv1.Terminal) bool {
 	}
 	ringing := 0
 	for _, l := range in.Call.GetLegs() {
-		if l.GetTerminal().GetId() == target.GetId() {
+		if l.GetTerminal().GetId() == target.GetId() || rangOn(target, l) {
 			return false // rang already, or calls
 		}
 		if live(l) && l.GetSide() == callv1.Side_SIDE_CALLEE {
@@ -33,8 +33,14 @@ func joinsFork(in Input, target *callv1.Terminal) bool {
 	return ringing < in.Settings.Forks && nextOrdinal(in.Call) < schema.FirstPulled
 }
 
-// attachRinging lets a terminal take up its subscriber's lost calling leg, or
-// ring too.
+// rangOn reports whether a leg is of a terminal that lives on as this one, and has
+// its part in the call, or had: it will be taken up, or was over when the former
+// terminal was lost.
+func rangOn(target *callv1.Terminal, l *callv1.Leg) bool {
+	return succeeds(target, l.GetTerminal()) && (live(l) || l.GetReason() != callv1.Reason_REASON_TERMINAL_LOST)
+}
+
+// attachRinging lets a terminal take up its subscriber's lost leg, or ring too.
 func attachRinging(t *txn) {
 	target := t.in.Command.GetTerminalAttached().GetTerminal()
 	fork := joinsFork(t.in, target)
@@ -67,8 +73,8 @@ func candidacy(in Input, target *callv1.Terminal) (l *callv1.Leg, what string) {
 		return nil, ""
 	}
 	for _, other := range in.Call.GetLegs() {
-		if other.GetTerminal().GetId() == target.GetId() && !other.GetCreatedAt().AsTime().Before(since) {
-			return nil, "" // it has declined
+		if (other.GetTerminal().GetId() == target.GetId() || rangOn(target, other)) && !other.GetCreatedAt().AsTime().Before(since) {
+			return nil, "" // it has declined, or will take that leg up
 		}
 	}
 	return l, what

@@ -14,6 +14,9 @@ func failUnanswered(t *txn) {
 	t.decide()
 	t.failed(f)
 	if l.GetSide() == callv1.Side_SIDE_CALLEE {
+		if lost && outlives(l.GetTerminal()) && t.loseLeg(l) {
+			return // it rings on
+		}
 		t.endLeg(l, failReason(f))
 		if lost {
 			t.waitForTerminal()
@@ -51,10 +54,13 @@ func failAnswered(t *txn) {
 	}
 	t.decide()
 	t.failed(f)
+	lost := f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST
 	switch {
 	case isCandidate(l):
-		t.dropCandidate(l, failReason(f))
-	case f.GetReason() == callv1.Reason_REASON_TERMINAL_LOST && t.loseLeg(l):
+		if !lost || !outlives(l.GetTerminal()) || !t.loseLeg(l) {
+			t.dropCandidate(l, failReason(f))
+		}
+	case lost && t.loseLeg(l):
 	default:
 		t.endLeg(l, failReason(f))
 		t.endCall(failReason(f))
@@ -135,12 +141,20 @@ func Spokesman(c *callv1.CallRecord) *callv1.Leg {
 }
 
 // lostForGood ends what waited for a terminal that did not come back: the
-// call's called side (nil) or one leg.
+// call's called side (nil) or one leg. Others that ring ring on.
 func (t *txn) lostForGood(l *callv1.Leg) {
 	t.timer("the lost terminal did not come back")
 	switch {
 	case l == nil:
 		t.endCall(callv1.Reason_REASON_UNREACHABLE)
+	case inCall(t.call) && isCandidate(l):
+		t.dropLeg(l, callv1.Reason_REASON_TERMINAL_LOST, false)
+		t.candidateLeft(l, callv1.Reason_REASON_TERMINAL_LOST)
+	case ringsUnanswered(t.call, l):
+		t.dropLeg(l, callv1.Reason_REASON_TERMINAL_LOST, true)
+		if len(t.liveOn(callv1.Side_SIDE_CALLEE)) == 0 {
+			t.refused(callv1.Reason_REASON_UNREACHABLE)
+		}
 	case t.call.GetState() == alerting:
 		t.dropLeg(l, callv1.Reason_REASON_TERMINAL_LOST, false)
 		t.endCall(callv1.Reason_REASON_CANCELLED)

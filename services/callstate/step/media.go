@@ -89,7 +89,7 @@ func failMedia(t *txn) {
 	if l == nil || !live(l) || f.GetRevision() != 0 && f.GetRevision() < l.GetTransportRevision() {
 		return
 	}
-	if l.GetLost() && inCall(t.call) && !l.GetMediaConnected() {
+	if l.GetLost() && inCall(t.call) && isActive(l) && !l.GetMediaConnected() {
 		return // known
 	}
 	t.decide()

@@ -1,6 +1,7 @@
 package step_test
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -195,7 +196,14 @@ func (m *model) comeAndGo() {
 	if m.chance(2) { // it comes back on a new connection
 		back := m.attach(t.GetSubscriber())
 		back.Kind, back.Features = t.GetKind(), t.GetFeatures()
+		if m.chance(2) { // its adapter started again
+			back.Node, back.Instance = t.GetNode(), fmt.Sprint("i", m.n)
+		}
 		m.tell("terminal %s of %s (%s) is back for it", back.GetId(), back.GetSubscriber(), back.GetKind())
+		if m.chance(2) { // before the loss is noticed
+			m.own = append([]*callv1.Command{attachedTerminal(back)}, m.own...)
+			return
+		}
 		m.own = append(m.own, attachedTerminal(back))
 	}
 }

@@ -96,7 +96,7 @@ func (m *model) attach(subscriber string) *callv1.Terminal {
 	m.n++
 	t := terminal(fmt.Sprint("t", m.n), "", subscriber, false)
 	t.AttachedAt = timestamppb.New(m.now)
-	switch m.r.Intn(4) {
+	switch m.r.Intn(5) {
 	case 0:
 		t.Kind, t.Features = "old", &callv1.Features{}
 	case 1:
@@ -105,6 +105,8 @@ func (m *model) attach(subscriber string) *callv1.Terminal {
 		t.Kind, t.Features = "shows", &callv1.Features{Resumes: true, Renegotiates: true, ShowsCalls: true}
 	case 3:
 		t.Kind, t.Features = "remembers", &callv1.Features{Resumes: true, Renegotiates: true, ShowsCalls: true, RemembersCalls: true}
+	case 4:
+		t.Kind, t.Features = "lives", &callv1.Features{Resumes: true, Renegotiates: true, RemembersCalls: true, Durable: true}
 	}
 	t.Node = pick(m, "n1", "n2")
 	m.terminals = append(m.terminals, t)

@@ -30,12 +30,12 @@ func makeOffer(legID string, revision uint32, fromLegID string, target *callv1.T
 }
 
 // ringable are the terminals that an Offer rings: the called subscriber's, not
-// the one that calls, and of more than Forks those that came last: the oldest
+// the one that calls or one that another goes on from, and of more than Forks those that came last: the oldest
 // are the likeliest to be dead.
 func ringable(in Input) []*callv1.Terminal {
 	var out []*callv1.Terminal
 	for _, target := range in.Targets {
-		if target.GetRings() && target.GetId() != in.Command.GetOffer().GetTerminal().GetId() {
+		if target.GetRings() && target.GetId() != in.Command.GetOffer().GetTerminal().GetId() && !isFormer(target, in.Targets) {
 			out = append(out, target)
 		}
 	}

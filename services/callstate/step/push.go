@@ -35,7 +35,7 @@ func wakesForPush(in Input, l *callv1.Leg) bool {
 func pushable(in Input) []*callv1.Terminal {
 	var out []*callv1.Terminal
 	for _, target := range in.Targets {
-		if target.GetRings() && !takesPart(in.Call, target.GetId()) {
+		if target.GetRings() && !takesPart(in.Call, target.GetId()) && !isFormer(target, in.Targets) {
 			out = append(out, target)
 		}
 	}

@@ -15,6 +15,34 @@ func mayTakeUp(c *callv1.CallRecord, target *callv1.Terminal, l *callv1.Leg) boo
 		!takesPart(c, target.GetId())
 }
 
+// outlives reports whether a terminal lives on without its adapter.
+func outlives(t *callv1.Terminal) bool {
+	f := t.GetFeatures()
+	return f.GetDurable() && f.GetResumes() && f.GetRemembersCalls()
+}
+
+// succeeds reports whether a terminal goes on from another that its subscriber had
+// at another node, or start of one: both live on without their adapter, which one
+// node is at a time.
+func succeeds(target, former *callv1.Terminal) bool {
+	return outlives(target) && outlives(former) &&
+		target.GetKind() == former.GetKind() && target.GetSubscriber() == former.GetSubscriber() &&
+		(target.GetNode() != former.GetNode() || target.GetInstance() != former.GetInstance())
+}
+
+// isFormer reports whether another of the terminals goes on from this one.
+func isFormer(terminal *callv1.Terminal, all []*callv1.Terminal) bool {
+	if !outlives(terminal) {
+		return false
+	}
+	for _, other := range all {
+		if succeeds(other, terminal) && other.GetAttachedAt().AsTime().After(terminal.GetAttachedAt().AsTime()) {
+			return true
+		}
+	}
+	return false
+}
+
 // restarted reports whether a leg's terminal is gone with the former start of its
 // node.
 func restarted(target *callv1.Terminal, l *callv1.Leg) bool {
@@ -28,7 +56,8 @@ func restarted(target *callv1.Terminal, l *callv1.Leg) bool {
 func canTakeUp(in Input, target *callv1.Terminal, l *callv1.Leg) bool {
 	former := l.GetTerminal().GetFeatures()
 	if !target.GetFeatures().GetRemembersCalls() || former.GetShowsCalls() && !former.GetRemembersCalls() ||
-		target.GetAttachedAt().AsTime().Before(l.GetCreatedAt().AsTime()) || // it was there before the call
+		// It was there before the call.
+		target.GetAttachedAt().AsTime().Before(l.GetCreatedAt().AsTime()) && !succeeds(target, l.GetTerminal()) ||
 		!mayTakeUp(in.Call, target, l) {
 		return false
 	}
@@ -63,15 +92,20 @@ func lostAt(in Input, l *callv1.Leg) time.Time {
 }
 
 // upForTaking gives the lost leg that a terminal which appeared takes up by
-// itself; nil if there is none. A called leg that rings is not taken up: its
-// terminal rings with a leg of its own.
+// itself; nil if there is none. A leg that rings is not taken up unless its terminal
+// lives on, ringing: a terminal rings with a leg of its own.
 func upForTaking(in Input, target *callv1.Terminal) *callv1.Leg {
 	for _, l := range in.Call.GetLegs() {
-		if canTakeUp(in, target, l) && (inCall(in.Call) && isActive(l) || l.GetSide() == callv1.Side_SIDE_CALLER && !inCall(in.Call)) {
+		if canTakeUp(in, target, l) && (!rings(in.Call, l) || outlives(l.GetTerminal())) {
 			return l
 		}
 	}
 	return nil
+}
+
+// rings reports whether a live leg waits for its terminal's answer.
+func rings(c *callv1.CallRecord, l *callv1.Leg) bool {
+	return ringsUnanswered(c, l) || inCall(c) && isCandidate(l)
 }
 
 func (t *txn) takeUpLost(target *callv1.Terminal) bool {
@@ -95,7 +129,7 @@ func (t *txn) takeUp(target *callv1.Terminal, l *callv1.Leg) {
 		}
 	}
 	t.note(label(l), tandem, "back", l.GetId(), "took its leg up on a new connection")
-	if !inCall(t.call) {
+	if !inCall(t.call) || isCandidate(l) {
 		return
 	}
 	if p := leg(t.call, t.call.GetPushLegId()); p == nil || p.GetSide() != l.GetSide() {
@@ -113,21 +147,22 @@ func (t *txn) takeUp(target *callv1.Terminal, l *callv1.Leg) {
 // terminal is gone: it must know the leg, or it could not name it. It gives the
 // input with which the command is to go on, which is not committed yet; ok is false
 // if the terminal may not. A called leg that still rings ends instead, since its
-// terminal rings anew.
+// terminal rings anew, unless that has lived on.
 func TakeUp(in Input, target *callv1.Terminal) (on Input, ok bool) {
 	old := leg(in.Call, in.Command.GetLegId())
 	lost := in.Now
 	if old.GetLost() {
 		lost = lostAt(in, old)
 	}
-	if !Live(in.Call) || !live(old) || inCall(in.Call) && !isActive(old) ||
-		!mayTakeUp(in.Call, target, old) && !ringsUnanswered(in.Call, old) ||
+	anew := ringsUnanswered(in.Call, old) && !outlives(old.GetTerminal())
+	if !Live(in.Call) || !live(old) || inCall(in.Call) && !isActive(old) && !outlives(old.GetTerminal()) ||
+		!mayTakeUp(in.Call, target, old) && !anew ||
 		!restarted(target, old) && !CameAbout(target, lost) {
 		return in, false
 	}
 	t := &txn{in: in, call: clone(in.Call), at: timestamp(in.Now), reply: &callv1.Reply{}}
 	l := leg(t.call, old.GetId())
-	if ringsUnanswered(in.Call, old) {
+	if anew {
 		t.endLeg(l, callv1.Reason_REASON_TERMINAL_LOST)
 		t.waitForTerminal()
 	} else {

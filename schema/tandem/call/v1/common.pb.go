@@ -337,8 +337,15 @@ type Features struct {
 	// up as soon as it is attached. Without it a lost leg is taken up only by a
 	// command that names it, by a pull, or by answering when it is offered anew.
 	RemembersCalls bool `protobuf:"varint,8,opt,name=remembers_calls,json=remembersCalls,proto3" json:"remembers_calls,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The terminal lives on without its adapter (a room on a homeserver): a leg of
+	// it that rings, too, is kept when its adapter is lost, and taken up as it is by
+	// the next terminal of the same subscriber and kind that attaches. One adapter
+	// node has all such terminals of a subscriber at a time: what another node, or
+	// start of one, had before is what they go on from. Goes together with resumes
+	// and remembers_calls.
+	Durable       bool `protobuf:"varint,9,opt,name=durable,proto3" json:"durable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Features) Reset() {
@@ -423,6 +430,13 @@ func (x *Features) GetShowsCalls() bool {
 func (x *Features) GetRemembersCalls() bool {
 	if x != nil {
 		return x.RemembersCalls
+	}
+	return false
+}
+
+func (x *Features) GetDurable() bool {
+	if x != nil {
+		return x.Durable
 	}
 	return false
 }
@@ -994,7 +1008,7 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\x05Error\x12(\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x14.tandem.call.v1.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
-	"\x05field\x18\x03 \x01(\tR\x05field\"\x9b\x02\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\"\xb5\x02\n" +
 	"\bFeatures\x12\x18\n" +
 	"\aresumes\x18\x01 \x01(\bR\aresumes\x12\"\n" +
 	"\frenegotiates\x18\x02 \x01(\bR\frenegotiates\x12#\n" +
@@ -1004,7 +1018,8 @@ const file_tandem_call_v1_common_proto_rawDesc = "" +
 	"\fdtmf_signals\x18\x06 \x01(\bR\vdtmfSignals\x12\x1f\n" +
 	"\vshows_calls\x18\a \x01(\bR\n" +
 	"showsCalls\x12'\n" +
-	"\x0fremembers_calls\x18\b \x01(\bR\x0eremembersCalls\"h\n" +
+	"\x0fremembers_calls\x18\b \x01(\bR\x0eremembersCalls\x12\x18\n" +
+	"\adurable\x18\t \x01(\bR\adurable\"h\n" +
 	"\x05Party\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
