@@ -176,9 +176,11 @@ func (h *api) joined(ctx context.Context, as id.UserID, room id.RoomID) ([]id.Us
 	return out, nil
 }
 
-// state reads one state event into v; false if the room has none.
-func (h *api) state(ctx context.Context, as id.UserID, room id.RoomID, kind, key string, v any) (bool, error) {
-	err := h.as(as).StateEvent(ctx, room, event.Type{Type: kind, Class: event.StateEventType}, key, v)
+// state reads the state event of a type, that has no key, into v; false if the room
+// has none.
+func (h *api) state(ctx context.Context, as id.UserID, room id.RoomID, kind string, v any) (bool, error) {
+	c := h.as(as)
+	_, err := c.MakeRequest(ctx, http.MethodGet, c.BuildClientURL("v3", "rooms", room, "state", kind), nil, v)
 	if errors.Is(err, mautrix.MNotFound) {
 		return false, nil
 	}

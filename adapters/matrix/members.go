@@ -73,7 +73,7 @@ func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID)
 	r := t.roomOf(in)
 	if r == nil {
 		var encryption json.RawMessage
-		encrypted, err := t.a.hs.state(ctx, own, in, typeEncryption, "", &encryption)
+		encrypted, err := t.a.hs.state(ctx, own, in, typeEncryption, &encryption)
 		if err != nil {
 			return err
 		}

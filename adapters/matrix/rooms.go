@@ -120,7 +120,7 @@ func (t *term) present(ctx context.Context, r *room) ([]id.UserID, error) {
 	}
 	var f functional
 	if len(all) > 2 {
-		if _, err := t.a.hs.state(ctx, r.Own, r.ID, typeFunctional, "", &f); err != nil {
+		if _, err := t.a.hs.state(ctx, r.Own, r.ID, typeFunctional, &f); err != nil {
 			return nil, err
 		}
 	}
