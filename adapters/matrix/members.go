@@ -52,7 +52,7 @@ func (t *term) handleMember(ctx context.Context, r *room, in incoming) error {
 // welcome follows an invitation of a person to a user of ours: a room with the bot
 // is the person's line, one with a ghost a portal.
 func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID) error {
-	if _, err := t.ensureUser(ctx, person, t.a.bot); err != nil {
+	if _, err := t.authenticate(ctx, person, ""); err != nil {
 		return t.decline(ctx, in, own, person, err)
 	}
 	if a, ghost := t.a.ghostOf(own); ghost {
@@ -85,6 +85,10 @@ func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID)
 		if encrypted {
 			t.background(func() { t.crypto.ensure(t.ctx, own) })
 		}
+	}
+	// Only now, since calls ring from then on.
+	if _, err := t.ensureUser(ctx, person, t.a.bot); err != nil {
+		return err
 	}
 	return t.catchUp(ctx, r)
 }
