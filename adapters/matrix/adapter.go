@@ -25,7 +25,7 @@ func Spec() kit.Spec {
 		Kind: Kind,
 		// A room outlives the adapter, and whoever serves it next knows its calls.
 		Features: &callv1.Features{
-			Resumes: true, RemembersCalls: true, Renegotiates: true, Video: true,
+			Resumes: true, RemembersCalls: true, Durable: true, Renegotiates: true, Video: true,
 		},
 		Config: func() kit.Config { return Defaults() },
 		New: func(c kit.Config, h kit.Host) (kit.Adapter, error) {
