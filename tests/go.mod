@@ -16,6 +16,7 @@ require (
 	github.com/tandem-rtc/tandem/adapters/grpcpipe v0.0.0-00010101000000-000000000000
 	github.com/tandem-rtc/tandem/adapters/sylkrtc v0.0.0-00010101000000-000000000000
 	github.com/tandem-rtc/tandem/services/media v0.0.0-00010101000000-000000000000
+	go.yaml.in/yaml/v3 v3.0.5
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )
