@@ -65,8 +65,8 @@ type Nodes interface {
 type Terminals interface {
 	Put(ctx context.Context, t *callv1.Terminal) error
 	Delete(ctx context.Context, t *callv1.Terminal) error
-	// Purge removes all terminals of kind/node but those of instance (a node
-	// that starts, or a dead one with instance "").
+	// Purge removes all terminals of kind/node but those of instance; all of them
+	// with instance "".
 	Purge(ctx context.Context, kind, node, instance string) error
 	// Watch calls f with every terminal there is (up), then synced, then changes,
 	// until ctx ends.

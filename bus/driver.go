@@ -155,6 +155,8 @@ type KV interface {
 	Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
 	// Delete removes a key; it need not exist.
 	Delete(ctx context.Context, key string) error
+	// DeleteAt removes a key that must have the revision; ErrConflict otherwise.
+	DeleteAt(ctx context.Context, key string, revision uint64) error
 	// Watch calls f, from one goroutine in order, with the present entries under
 	// filter, then with Synced (an Entry with an empty key, whose Revision is the
 	// one up to which the view is complete), then with changes until ctx ends. It

@@ -39,12 +39,15 @@ func (s *nodes) Announce(ctx context.Context, state func() Node) (<-chan struct{
 	})
 	tick := time.NewTicker(s.interval)
 	stop := func() { cancel(); tick.Stop() }
-	instance := ""
+	revision := uint64(0) // of our last put
 	put := func() error {
 		n := state()
 		n.Kind, n.Node = s.b.kind, s.b.node
-		instance = n.Instance
-		return s.put(ctx, n)
+		r, err := s.put(ctx, n)
+		if err == nil {
+			revision = r
+		}
+		return err
 	}
 	for {
 		err := put()
@@ -68,7 +71,7 @@ func (s *nodes) Announce(ctx context.Context, state func() Node) (<-chan struct{
 		for {
 			select {
 			case <-ctx.Done():
-				s.remove(context.WithoutCancel(ctx), instance)
+				s.remove(context.WithoutCancel(ctx), revision)
 				return
 			case <-tick.C:
 			case <-back:
@@ -81,34 +84,30 @@ func (s *nodes) Announce(ctx context.Context, state func() Node) (<-chan struct{
 
 func (s *nodes) key() string { return s.b.kind + "." + s.b.node }
 
-func (s *nodes) put(ctx context.Context, n Node) error {
+func (s *nodes) put(ctx context.Context, n Node) (revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.ttl)
 	defer cancel()
 	kv, err := s.bucket.open(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	value, err := json.Marshal(n)
 	if err != nil {
-		return fmt.Errorf("bus: node: %w", err)
+		return 0, fmt.Errorf("bus: node: %w", err)
 	}
-	_, err = kv.Put(ctx, s.key(), value)
-	return err
+	return kv.Put(ctx, s.key(), value)
 }
 
-// remove deletes the identity's key unless another instance has put it since.
-func (s *nodes) remove(ctx context.Context, instance string) {
+// remove deletes the identity's key unless another instance has put it since. It
+// need not read the table, which an adapter may only write.
+func (s *nodes) remove(ctx context.Context, revision uint64) {
 	ctx, cancel := context.WithTimeout(ctx, removeWithin)
 	defer cancel()
 	kv, err := s.bucket.open(ctx)
 	if err != nil {
 		return // it expires
 	}
-	e, err := kv.Get(ctx, s.key())
-	var n Node
-	if err == nil && json.Unmarshal(e.Value, &n) == nil && n.Instance == instance {
-		_ = kv.Delete(ctx, s.key())
-	}
+	_ = kv.DeleteAt(ctx, s.key(), revision) // fails if it is another's by now, or expires
 }
 
 // Watch implements Nodes.

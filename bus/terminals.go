@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -62,19 +63,20 @@ func (s *terminals) Purge(ctx context.Context, kind, node, instance string) erro
 	if err != nil {
 		return err
 	}
-	var stale []string
+	var stale []Entry
 	err = kv.Watch(ctx, kind+"."+node+".*", func(e Entry) bool {
 		t := &callv1.Terminal{}
-		if e.Key != "" && (proto.Unmarshal(e.Value, t) != nil || instance == "" || t.GetInstance() != instance) {
-			stale = append(stale, e.Key)
+		if e.Key != "" && !e.Deleted && (proto.Unmarshal(e.Value, t) != nil || instance == "" || t.GetInstance() != instance) {
+			stale = append(stale, e)
 		}
 		return e.Key != ""
 	})
 	if err != nil {
 		return err
 	}
-	for _, key := range stale {
-		if err := kv.Delete(ctx, key); err != nil {
+	for _, e := range stale {
+		// One that was put again meanwhile is none of them any more.
+		if err := kv.DeleteAt(ctx, e.Key, e.Revision); err != nil && !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

@@ -38,8 +38,8 @@ func Run(ctx context.Context, spec Spec, cfg Config, env Env, ready func()) erro
 	return nil
 }
 
-// start makes the node known to the rest. What an earlier instance of it left
-// is cleared before this one is announced.
+// start makes the node known to the rest. What an earlier instance of it left,
+// call state clears when it sees this one.
 func (h *host) start(ctx context.Context) (stop func(), err error) {
 	starting, cancel := context.WithTimeout(ctx, h.limits.StartTimeout)
 	defer cancel()
@@ -49,12 +49,6 @@ func (h *host) start(ctx context.Context) (stop func(), err error) {
 		return err
 	}); err != nil {
 		return nil, fmt.Errorf("serve events: %w", err)
-	}
-	if err := h.persist(starting, func(ctx context.Context) error {
-		return h.env.Terminals.Purge(ctx, h.spec.Kind, h.env.Bus.Node(), h.instance)
-	}); err != nil {
-		events.Stop()
-		return nil, fmt.Errorf("purge stale terminals: %w", err)
 	}
 	announcing, leave := context.WithCancel(context.Background())
 	tooLate := context.AfterFunc(starting, leave)

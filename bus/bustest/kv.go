@@ -12,7 +12,7 @@ import (
 func kvCases() []func(*env) {
 	return []func(*env){
 		keyIsReadBackByAll, keyOfNothingIsNotFound, updateExpectsTheRevision, updateOfZeroNeedsAbsence,
-		deletedKeyIsNotFound, keyExpires, lastRevisionIsTheLastWrite, bucketsDoNotMix, invalidKeysAreRefused, oneOfManyUpdatesWins,
+		deletedKeyIsNotFound, deleteAtExpectsTheRevision, keyExpires, lastRevisionIsTheLastWrite, bucketsDoNotMix, invalidKeysAreRefused, oneOfManyUpdatesWins,
 	}
 }
 
@@ -96,6 +96,18 @@ func deletedKeyIsNotFound(e *env) {
 	e.ok(kv.Delete(e.ctx, "never"))
 	_, err := kv.Update(e.ctx, "k", nil, rev)
 	e.fails(err, bus.ErrConflict)
+}
+
+func deleteAtExpectsTheRevision(e *env) {
+	kv := e.bucket(e.connect(), bus.KVConfig{Bucket: "b"})
+	old := e.put(kv, "k", "one")
+	rev := e.put(kv, "k", "two")
+	e.fails(kv.DeleteAt(e.ctx, "k", old), bus.ErrConflict)
+	e.has(kv, "k", "two", rev)
+	e.ok(kv.DeleteAt(e.ctx, "k", rev))
+	e.hasNot(kv, "k")
+	e.fails(kv.DeleteAt(e.ctx, "k", rev), bus.ErrConflict)
+	e.fails(kv.DeleteAt(e.ctx, "", rev), bus.ErrInvalid)
 }
 
 func keyExpires(e *env) {

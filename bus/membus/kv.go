@@ -117,16 +117,19 @@ func (k *kv) Put(ctx context.Context, key string, data []byte) (uint64, error) {
 
 // Update implements bus.KV.
 func (k *kv) Update(ctx context.Context, key string, data []byte, revision uint64) (uint64, error) {
-	return k.write(ctx, key, data, func(e *value) error {
-		have := uint64(0)
-		if e != nil {
-			have = e.revision
-		}
-		if have != revision {
-			return fmt.Errorf("%w: %s/%s is at %d, not %d", bus.ErrConflict, k.cfg.Bucket, key, have, revision)
-		}
-		return nil
-	})
+	return k.write(ctx, key, data, func(e *value) error { return k.expect(e, key, revision) })
+}
+
+// expect is the compare of compare-and-set.
+func (k *kv) expect(e *value, key string, revision uint64) error {
+	have := uint64(0)
+	if e != nil {
+		have = e.revision
+	}
+	if have != revision {
+		return fmt.Errorf("%w: %s/%s is at %d, not %d", bus.ErrConflict, k.cfg.Bucket, key, have, revision)
+	}
+	return nil
 }
 
 func (k *kv) write(ctx context.Context, key string, data []byte, check func(*value) error) (uint64, error) {
@@ -149,6 +152,15 @@ func (k *kv) write(ctx context.Context, key string, data []byte, check func(*val
 
 // Delete implements bus.KV.
 func (k *kv) Delete(ctx context.Context, key string) error {
+	return k.remove(ctx, key, func(*value) error { return nil })
+}
+
+// DeleteAt implements bus.KV.
+func (k *kv) DeleteAt(ctx context.Context, key string, revision uint64) error {
+	return k.remove(ctx, key, func(e *value) error { return k.expect(e, key, revision) })
+}
+
+func (k *kv) remove(ctx context.Context, key string, check func(*value) error) error {
 	if err := checkEntry(key, nil); err != nil {
 		return err
 	}
@@ -157,6 +169,9 @@ func (k *kv) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	defer k.c.leaveStore()
+	if err := check(b.get(key, k.c.s.now())); err != nil {
+		return err
+	}
 	b.revision++
 	delete(b.entries, key)
 	b.tell(bus.Entry{Key: key, Revision: b.revision, Deleted: true})

@@ -118,6 +118,15 @@ func (k *kv) Delete(ctx context.Context, key string) error {
 	return err
 }
 
+// DeleteAt implements bus.KV.
+func (k *kv) DeleteAt(ctx context.Context, key string, revision uint64) error {
+	h := make(nats.Header, 2)
+	h[hdrOperation] = []string{opDelete}
+	expectHeader(h, revision)
+	_, err := k.put(ctx, key, nil, h)
+	return err
+}
+
 func (k *kv) put(ctx context.Context, key string, value []byte, h nats.Header) (uint64, error) {
 	switch {
 	case !bus.ValidKey(key):

@@ -71,7 +71,33 @@ func (s *Service) nodeChanged(n bus.Node, up bool) {
 	if before, known := s.nodes.before(n); known && before.Instance != n.Instance {
 		s.nodeLost(before)
 	}
+	before, known := s.nodes.get(n.Kind, n.Node)
+	if hasTerminals := n.Kind != step.KindMedia && n.Kind != step.KindCallState; hasTerminals && (!known || before.Instance != n.Instance) {
+		s.goRun(func() { s.purge(n) })
+	}
 	s.nodes.join(n)
+}
+
+// purge removes the terminals that an earlier start of a node left in the table.
+// Its adapter cannot: it may write its own keys there, and read nothing.
+func (s *Service) purge(n bus.Node) {
+	retry := time.NewTicker(purgeRetry)
+	defer retry.Stop()
+	for {
+		err := s.env.Terminals.Purge(s.ctx, n.Kind, n.Node, n.Instance)
+		if err == nil || s.ctx.Err() != nil {
+			return
+		}
+		s.log.Warn("terminals of an earlier start are not removed yet", "kind", n.Kind, "node", n.Node, "error", err)
+		select {
+		case <-retry.C:
+		case <-s.ctx.Done():
+			return
+		}
+		if now, ok := s.nodes.get(n.Kind, n.Node); ok && now.Instance != n.Instance {
+			return // its successor's turn
+		}
+	}
 }
 
 // missed gives a missing node's grace, and then gives up what it held.

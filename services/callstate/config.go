@@ -91,6 +91,9 @@ const (
 	storeBackoff = 50 * time.Millisecond
 	// internalRetry is the pause before the service repeats a command of its own.
 	internalRetry = time.Second
+	// purgeRetry is the pause before what an earlier start of a node left is tried
+	// to be removed again.
+	purgeRetry = time.Second
 	// queueSize bounds the commands that wait for one call.
 	queueSize = 64
 	// questionTimeout bounds one question to the directory.

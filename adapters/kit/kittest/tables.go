@@ -97,17 +97,8 @@ func (t *tables) Delete(ctx context.Context, x *callv1.Terminal) error {
 // Purge implements bus.Terminals.
 func (t *tables) Purge(ctx context.Context, kind, node, instance string) error {
 	if t.next != nil {
-		if err := t.next.Purge(ctx, kind, node, instance); err != nil {
-			return err
-		}
+		return t.next.Purge(ctx, kind, node, instance)
 	}
-	t.change(func() {
-		for id, x := range t.terminals {
-			if x.GetKind() == kind && x.GetNode() == node && x.GetInstance() != instance {
-				delete(t.terminals, id)
-			}
-		}
-	})
 	return nil
 }
 
@@ -126,6 +117,13 @@ type nodeTable struct {
 // Announce implements bus.Nodes.
 func (t nodeTable) Announce(ctx context.Context, state func() bus.Node) (<-chan struct{}, error) {
 	n := state()
+	t.change(func() { // as call state does when it sees a new start of a node
+		for id, x := range t.terminals {
+			if x.GetKind() == n.Kind && x.GetNode() == n.Node && x.GetInstance() != n.Instance {
+				delete(t.terminals, id)
+			}
+		}
+	})
 	if t.next != nil {
 		return t.next.Announce(ctx, state)
 	}
