@@ -18,8 +18,24 @@ const removeWithin = 2 * time.Second
 func NewNodes(b *Bus, interval, ttl time.Duration) Nodes {
 	return &nodes{
 		b: b, interval: interval, ttl: ttl,
-		bucket: bucket{d: b.d, cfg: KVConfig{Bucket: "nodes", Memory: true, TTL: ttl}},
+		bucket: bucket{d: b.d, cfg: nodesBucket(ttl)},
 	}
+}
+
+// OpenTables makes the tables of nodes and terminals if they are not there: the
+// ttl is that of NewNodes. It is for the one kind of identity that may, where
+// others can only write their own keys.
+func OpenTables(ctx context.Context, d Driver, ttl time.Duration) error {
+	for _, cfg := range []KVConfig{nodesBucket(ttl), terminalsBucket} {
+		if _, err := d.KV(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nodesBucket(ttl time.Duration) KVConfig {
+	return KVConfig{Bucket: "nodes", Memory: true, TTL: ttl}
 }
 
 type nodes struct {

@@ -15,8 +15,10 @@ import (
 // NewTerminals gives the table of live registrations. One Watch at a time may
 // run on it; Sync is about that one.
 func NewTerminals(b *Bus) Terminals {
-	return &terminals{bucket: bucket{d: b.d, cfg: KVConfig{Bucket: "terminals"}}, moved: make(chan struct{})}
+	return &terminals{bucket: bucket{d: b.d, cfg: terminalsBucket}, moved: make(chan struct{})}
 }
+
+var terminalsBucket = KVConfig{Bucket: "terminals"}
 
 type terminals struct {
 	bucket bucket

@@ -32,6 +32,15 @@ type Config struct {
 	// TLS for tls:// URLs and servers that require it.
 	TLS *tls.Config
 
+	// Foreign are streams (CALLS, KV_nodes and so on) that belong to others: they
+	// are used as they are, neither looked up nor made. While one is not there,
+	// using it fails with bus.ErrUnavailable.
+	Foreign []string
+
+	// APIPrefix is the name of JetStream's API where another account lends it;
+	// "$JS.API" by default.
+	APIPrefix string
+
 	// Replicas of every stream: 1 (the default) or, on a cluster, 3.
 	Replicas int
 	// MaxBytes limits the journal; 0 is no limit besides the server's.
@@ -60,6 +69,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Name == "" {
 		c.Name = "tandem " + c.Kind + " " + c.Node
+	}
+	if c.APIPrefix == "" {
+		c.APIPrefix = "$JS.API"
 	}
 	if c.Replicas == 0 {
 		c.Replicas = 1

@@ -55,7 +55,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		c.reconnect.Wait()
 		return nil, err
 	}
-	if c.js, err = jetstream.New(c.nc); err == nil {
+	if c.js, err = jetstream.NewWithAPIPrefix(c.nc, cfg.APIPrefix); err == nil {
 		err = c.mux.start(c.nc, cfg)
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *Conn) last(ctx context.Context, s *stream, subject string) (stored, err
 		}
 		var answer []byte
 		err := repeat(ctx, func(ctx context.Context) (err error) {
-			answer, err = c.Request(ctx, "$JS.API.STREAM.MSG.GET."+s.cfg.Name, query)
+			answer, err = c.Request(ctx, c.cfg.APIPrefix+".STREAM.MSG.GET."+s.cfg.Name, query)
 			return err
 		})
 		if errors.Is(err, bus.ErrNoResponders) {

@@ -48,10 +48,10 @@ type stream struct {
 	mu    sync.Mutex
 }
 
-// ensure creates or corrects the stream unless that was done before. An identity
-// without the right to do so works with the stream that is there.
+// ensure creates or corrects the stream unless that was done before, or is
+// somebody else's business.
 func (s *stream) ensure(ctx context.Context) error {
-	if s.known.Load() {
+	if s.known.Load() || slices.Contains(s.conn.cfg.Foreign, s.cfg.Name) {
 		return nil
 	}
 	s.mu.Lock()

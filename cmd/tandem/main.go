@@ -15,15 +15,16 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Serve     serveCmd     `cmd:"" help:"Run the exchange, or some of its roles."`
-	Calls     callsCmd     `cmd:"" help:"List calls, or show one of them as a ladder."`
-	Phone     phoneCmd     `cmd:"" help:"A telephone for the command line: a WG2 terminal that calls, answers and measures what it hears."`
-	Directory directoryCmd `cmd:"" help:"List, add, change and remove subscribers of a running exchange."`
-	Matrix    matrixCmd    `cmd:"" help:"What a Matrix homeserver needs to know of the exchange."`
-	Token     tokenCmd     `cmd:"" help:"Make signed tokens for development, in place of an identity provider."`
-	Config    configCmd    `cmd:"" help:"Check a configuration, or print the reference."`
-	Health    healthCmd    `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve     serveCmd      `cmd:"" help:"Run the exchange, or some of its roles."`
+	Calls     callsCmd      `cmd:"" help:"List calls, or show one of them as a ladder."`
+	Phone     phoneCmd      `cmd:"" help:"A telephone for the command line: a WG2 terminal that calls, answers and measures what it hears."`
+	Directory directoryCmd  `cmd:"" help:"List, add, change and remove subscribers of a running exchange."`
+	Matrix    matrixCmd     `cmd:"" help:"What a Matrix homeserver needs to know of the exchange."`
+	Token     tokenCmd      `cmd:"" help:"Make signed tokens for development, in place of an identity provider."`
+	Config    configCmd     `cmd:"" help:"Check a configuration, or print the reference."`
+	NATS      natsConfigCmd `cmd:"" name:"nats-config" help:"Make accounts, permissions and keys for the NATS of an exchange."`
+	Health    healthCmd     `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
+	Version   versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // exitError ends the process with a status; its text, if any, is printed.

@@ -126,10 +126,19 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	defer forget()
 	var gone <-chan struct{}
 	if s.env.Nodes != nil {
-		if gone, err = s.env.Nodes.Announce(announce, s.node); err != nil {
+		// It takes as long as the table is not there; then, ctx ends it.
+		waiting := context.AfterFunc(ctx, forget)
+		gone, err = s.env.Nodes.Announce(announce, s.node)
+		if ended := !waiting(); err != nil || ended {
+			if err == nil {
+				<-gone
+			}
 			commands.Stop()
 			signals.Stop()
 			s.Close()
+			if ended {
+				return nil
+			}
 			return fmt.Errorf("media: %w", err)
 		}
 	}

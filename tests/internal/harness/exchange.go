@@ -13,7 +13,8 @@ type Topology int
 const (
 	// AllInOne is "tandem serve" alone, NATS inside.
 	AllInOne Topology = iota
-	// Split is one process per role, and an external nats-server.
+	// Split is one process per role, each with its own identity on an external
+	// nats-server.
 	Split
 )
 
@@ -47,6 +48,9 @@ type Exchange struct {
 	GRPC string
 	// Admin is the base URL of the operator's API of the process that owns calls.
 	Admin string
+	// NATS is the server's URL, and Identities the directory of everybody's keys, if
+	// the exchange is split.
+	NATS, Identities string
 	// Processes are the running ones by role; "all" for a single one.
 	Processes map[string]*Process
 }
@@ -77,14 +81,15 @@ func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchan
 func (x *Exchange) split(dir string, o Options) {
 	x.t.Helper()
 	p := FreePorts(x.t, 5+len(roles))
-	nats := startNATS(x.t, filepath.Join(dir, "nats"), p[0])
-	x.Processes["nats"] = nats
+	x.NATS = fmt.Sprintf("nats://127.0.0.1:%d", p[0])
+	x.startNATS(filepath.Join(dir, "identities"), filepath.Join(dir, "nats"), p[0])
 	x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
 	admin := make(map[string]int)
 	for i, role := range roles {
 		admin[role] = p[5+i]
 		x.start(role, filepath.Join(dir, role), p[5+i], o, map[string]string{
-			"nats.url":        fmt.Sprintf("nats://127.0.0.1:%d", p[0]),
+			"nats.url":        x.NATS,
+			"nats.identities": x.identity(role),
 			"secret":          "a secret that only this test knows",
 			"node":            role + "-1",
 			"grpcpipe.listen": x.GRPC,
@@ -118,19 +123,4 @@ func (x *Exchange) ready(admin map[string]int) {
 	for role, port := range admin {
 		AwaitHTTP(x.t, x.Processes[role], fmt.Sprintf("http://127.0.0.1:%d/readyz", port), startWithin)
 	}
-}
-
-// startNATS runs an external nats-server with JetStream and data of its own.
-func startNATS(t testing.TB, dir string, port int) *Process {
-	t.Helper()
-	path, err := natsServer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	monitor := FreePorts(t, 1)[0]
-	p := Start(t, Command{Name: "nats-server", Path: path, Args: []string{
-		"-a", "127.0.0.1", "-p", fmt.Sprint(port), "-js", "-sd", dir, "-m", fmt.Sprint(monitor),
-	}})
-	AwaitHTTP(t, p, fmt.Sprintf("http://127.0.0.1:%d/healthz", monitor), startWithin)
-	return p
 }

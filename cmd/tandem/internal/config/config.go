@@ -53,6 +53,7 @@ type Log struct {
 type NATS struct {
 	URL string `yaml:"url" doc:"Servers to use instead of the one inside, comma separated: nats://host:4222 or tls://host:4222. They need JetStream."`
 
+	Identities      string `yaml:"identities" doc:"Directory that tandem nats-config wrote. Each role connects with its own secret there (sylkrtc.nk and so on), and a server inside lets in the accounts of accounts.conf and nobody else. Instead of the credentials below."`
 	CredentialsFile string `yaml:"credentials_file" doc:"File with a user's JWT and seed."`
 	NKeySeedFile    string `yaml:"nkey_seed_file" doc:"File with an NKey seed."`
 	User            string `yaml:"user" doc:"User name. With nats.listen, the one that clients must give."`

@@ -125,8 +125,11 @@ func (c *Config) validateNATS() (errs []error) {
 	if (c.NATS.User == "") != (c.NATS.Password == "") {
 		bad("nats.password", "user and password go together")
 	}
-	if c.NATS.Listen != "" && c.NATS.User == "" && c.NATS.Token == "" && !Loopback(c.NATS.Listen) {
-		bad("nats.listen", "%s can be reached from elsewhere: set nats.user and nats.password, or nats.token", c.NATS.Listen)
+	if c.NATS.Identities != "" && (c.NATS.CredentialsFile != "" || c.NATS.NKeySeedFile != "" || c.NATS.User != "" || c.NATS.Token != "") {
+		bad("nats.identities", "other credentials beside it")
+	}
+	if c.NATS.Listen != "" && c.NATS.Identities == "" && c.NATS.User == "" && c.NATS.Token == "" && !Loopback(c.NATS.Listen) {
+		bad("nats.listen", "%s can be reached from elsewhere: set nats.identities, nats.user and nats.password, or nats.token", c.NATS.Listen)
 	}
 	return errs
 }

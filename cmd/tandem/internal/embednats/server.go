@@ -28,6 +28,9 @@ type Config struct {
 	Listen string
 	// User and Password, or Token, are what a client must give; empty for none.
 	User, Password, Token string
+	// AccountsFile holds accounts with users, who are let in and nobody else, also
+	// from this process; empty for none.
+	AccountsFile string
 	// CertFile and KeyFile are the port's certificate; with CAFile, clients must
 	// show one of that authority.
 	CertFile, KeyFile, CAFile string
@@ -40,18 +43,20 @@ type Server struct{ *server.Server }
 
 // Start runs a server and returns once it takes connections.
 func Start(cfg Config) (*Server, error) {
-	opts := &server.Options{
-		ServerName: cfg.Name,
-		JetStream:  true,
-		StoreDir:   cfg.StoreDir,
-		DontListen: cfg.Listen == "",
-		NoSigs:     true, // signals are the process's business
-		// Streams refuse what is too large themselves, so a client learns of it.
-		MaxPayload:    4 << 20,
-		Username:      cfg.User,
-		Password:      cfg.Password,
-		Authorization: cfg.Token,
+	opts := &server.Options{}
+	if cfg.AccountsFile != "" {
+		var err error
+		if opts, err = server.ProcessConfigFile(cfg.AccountsFile); err != nil {
+			return nil, fmt.Errorf("NATS: accounts: %w", err)
+		}
 	}
+	opts.ServerName = cfg.Name
+	opts.JetStream, opts.StoreDir = true, cfg.StoreDir
+	opts.DontListen = cfg.Listen == ""
+	opts.NoSigs = true // signals are the process's business
+	// Streams refuse what is too large themselves, so a client learns of it.
+	opts.MaxPayload = 4 << 20
+	opts.Username, opts.Password, opts.Authorization = cfg.User, cfg.Password, cfg.Token
 	if cfg.Listen != "" {
 		host, port, err := net.SplitHostPort(cfg.Listen)
 		if err != nil {

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 )
+
+// startWithin is how long an adapter waits for what call state makes: processes
+// of a cluster start in any order.
+const startWithin = 5 * time.Minute
 
 // runAdapter runs an adapter kind over a connection of its own.
 func (x *Exchange) runAdapter(a config.Adapter) func(ctx context.Context, ready func()) error {
@@ -18,6 +23,7 @@ func (x *Exchange) runAdapter(a config.Adapter) func(ctx context.Context, ready 
 			return kit.Run(ctx, a.Spec, a.Config, kit.Env{ //nolint:wrapcheck // names itself
 				Bus: b, Terminals: bus.NewTerminals(b), Nodes: x.nodes(b), Key: x.key,
 				Log: x.log, Recorder: x.metrics.Adapter(a.Spec.Kind),
+				Limits: kit.Limits{StartTimeout: startWithin},
 			}, ready)
 		})
 	}

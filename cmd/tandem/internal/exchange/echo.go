@@ -10,6 +10,7 @@ import (
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/natsconf"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/phone"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -89,10 +90,13 @@ func (x *Exchange) keepEcho(ctx context.Context) {
 
 // awaitEcho waits, not for ever, until the echo number can be called.
 func (x *Exchange) awaitEcho(ctx context.Context) {
+	if x.cfg.NATS.Identities != "" {
+		return // no identity of this process may read who is there
+	}
 	waiting, cancel := context.WithTimeout(ctx, echoWait)
 	defer cancel()
 	seen := false
-	b, err := bus.New(x.conn, "admin", x.cfg.Node)
+	b, err := bus.New(x.conn, natsconf.Admin, x.cfg.Node)
 	if err == nil {
 		err = bus.NewTerminals(b).Watch(waiting, func(t *callv1.Terminal, up bool) {
 			if up && t.GetSubscriber() == demo.EchoID {

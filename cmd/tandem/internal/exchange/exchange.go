@@ -41,7 +41,7 @@ type Exchange struct {
 	admin   *admin.Server
 	status  *roles.Status
 	nats    *embednats.Server // set once the role nats is ready
-	conn    *natsbus.Conn     // the operator's; set once the bus is reached
+	conn    *natsbus.Conn     // the operator's, if the process has that identity; set once the bus is reached
 	conns   connections
 	// callState is the role's service while it runs.
 	callState atomic.Pointer[callstate.Service]
@@ -78,6 +78,9 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 		if x.data, err = openData(cfg.DataDir, opts.Ephemeral); err != nil {
 			return nil, err
 		}
+	}
+	if err := x.checkIdentities(); err != nil {
+		return nil, err
 	}
 	if err := x.makeKey(); err != nil {
 		return nil, err
@@ -138,6 +141,9 @@ func (x *Exchange) roles() (out []roles.Role) {
 		add(config.RoleNATS, x.runNATS)
 	}
 	add("bus", x.runBus)
+	if x.cfg.Has(config.RoleCallState) && x.cfg.NATS.Identities != "" {
+		add("tables", x.runTables)
+	}
 	if x.cfg.Has(config.RoleDirectory) {
 		add(config.RoleDirectory, x.runDirectory)
 	}

@@ -192,11 +192,17 @@ func TestSplit(t *testing.T) {
 // callEcho has the demo phone call the echo number and looks the call up.
 func (r *running) callEcho(t *testing.T) {
 	t.Helper()
+	r.echoFrom(t, r)
+}
+
+// echoFrom is callEcho with the phone at another process.
+func (r *running) echoFrom(t *testing.T, at *running) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	status := phone.Call(ctx, phone.CallOptions{
-		Connection: phone.Connection{Server: r.Address("grpcpipe"), Token: demo.Token, MSISDN: demo.Phone},
+		Connection: phone.Connection{Server: at.Address("grpcpipe"), Token: demo.Token, MSISDN: demo.Phone},
 		Address:    demo.Echo, Tone: 700, Duration: time.Second, Timeout: 20 * time.Second, JSON: true,
 	}, &out, t.Output(), slog.New(slog.DiscardHandler))
 	var result phone.Result
