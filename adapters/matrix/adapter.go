@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/id"
@@ -138,7 +139,12 @@ func (a *Adapter) takeTurns(ctx context.Context) {
 
 // serve serves until ctx ends.
 func (a *Adapter) serve(ctx context.Context) {
-	t := newTerm(ctx, a)
+	t, err := newTerm(ctx, a)
+	if err != nil {
+		a.log.Error("cannot serve", "error", err)
+		wait(ctx, time.Second) // before another try
+		return
+	}
 	if !t.load() {
 		t.close()
 		return

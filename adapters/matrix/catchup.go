@@ -90,7 +90,7 @@ func (t *term) takeOver() {
 		t.untilDone("making a user reachable", func(ctx context.Context) error { return t.reach(ctx, p) })
 	}
 	t.log.Info("all users are reachable", "users", len(first)+len(rest))
-	t.eachEncrypted(func(own id.UserID) { t.crypto.ensure(t.ctx, own) })
+	t.eachEncrypted(t.ready)
 }
 
 // untilDone tries f until it does not fail with CODE_RETRY; false when the term

@@ -30,6 +30,8 @@ type Config struct {
 	MaxUsers       int `yaml:"max_users" doc:"Matrix users that can be reached here at once: those who have a room with the bot or a ghost."`
 	Concurrency    int `yaml:"concurrency" doc:"Rooms whose events are handled at once."`
 
+	MaxDevices int `yaml:"max_devices" doc:"Users of ours (the bot, ghosts) whose devices for encrypted rooms are at work at once. Each asks the homeserver for its own keys; beyond this the one that was idle longest rests until it is needed."`
+
 	Portals bool `yaml:"portals" doc:"Invite a user to a room with whoever has called on the user's line, so that it can call back."`
 
 	SendTimeout time.Duration `yaml:"send_timeout" doc:"How long one request to the homeserver may take."`
@@ -56,6 +58,7 @@ func Defaults() *Config {
 		CallsPerMinute: 30,
 		MaxUsers:       20000,
 		Concurrency:    64,
+		MaxDevices:     256,
 		Portals:        true,
 		SendTimeout:    10 * time.Second,
 		RetryFor:       30 * time.Minute,
@@ -112,6 +115,7 @@ func (c *Config) validateLimits() error {
 		{"invites_per_minute", c.CallsPerMinute, 1},
 		{"max_users", c.MaxUsers, 1},
 		{"concurrency", c.Concurrency, 1},
+		{"max_devices", c.MaxDevices, 1},
 	} {
 		if f.v < f.min {
 			return schema.Invalid(f.path, "must be at least %d", f.min)

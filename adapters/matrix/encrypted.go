@@ -2,19 +2,10 @@ package matrix
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"maunium.net/go/mautrix/id"
-
-	"github.com/tandem-rtc/tandem/schema"
-	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
-
-// errNoKeys says that an event cannot be decrypted yet. keysOf names what is missing.
-type errNoKeys struct{ session string }
-
-func (e errNoKeys) Error() string { return "matrix: the keys of session " + e.session + " are missing" }
 
 // parking holds events whose keys are missing, by session. Bounded: the oldest go
 // first.
@@ -35,37 +26,46 @@ const (
 	parkFor   = 2 * time.Minute
 )
 
-// handleEncrypted takes an encrypted event of a person. One whose keys are missing is
-// handled when they come.
+// handleEncrypted takes an encrypted event of a person. One that cannot be decrypted
+// now is handled when its keys come, which may be before that is known.
 func (t *term) handleEncrypted(ctx context.Context, r *room, in incoming) error {
 	if in.sender != r.User {
 		return nil
 	}
-	plain, err := t.crypto.decrypt(ctx, r.Own, in)
-	var missing errNoKeys
-	if asNoKeys(err, &missing) {
+	session := sessionOf(in.data)
+	t.mu.Lock()
+	t.parks.put(parked{session, time.Now().Add(parkFor), in})
+	t.mu.Unlock()
+	plain, missing, err := t.decrypt(ctx, r.Own, in)
+	switch {
+	case missing:
 		t.log.Info("an event cannot be decrypted yet: its keys are missing", "room", in.room, "event", in.id,
-			"sender", in.sender, "session", missing.session)
+			"sender", in.sender, "session", session)
 		t.a.host.Metrics().Count("undecryptable_events", 1)
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.parks.put(parked{missing.session, time.Now().Add(parkFor), in})
+		return nil
+	case again(err): // our device is not ready; nobody else shall wait for that
+		t.log.Info("an event cannot be decrypted yet", "room", in.room, "event", in.id, "error", err)
+		t.background(func() {
+			if wait(t.ctx, decryptAgain) {
+				t.keysCame(in.room, session)
+			}
+		})
 		return nil
 	}
+	t.mu.Lock()
+	mine := t.parks.drop(in.id)
+	t.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if !isCallType(plain.kind) {
+	if !mine || !isCallType(plain.kind) { // it was handled when its keys came
 		return nil
 	}
 	return t.handleCall(ctx, r, plain)
 }
 
-func asNoKeys(err error, into *errNoKeys) bool {
-	e, ok := err.(errNoKeys) //nolint:errorlint // never wrapped
-	*into = e
-	return ok
-}
+// decryptAgain is when an event is tried again that our device was not ready for.
+const decryptAgain = 2 * time.Second
 
 // keysCame handles what waited for a session's keys.
 func (t *term) keysCame(in id.RoomID, session string) {
@@ -101,6 +101,17 @@ func (p *parking) put(c parked) {
 	p.cars = append(p.cars, c)
 }
 
+// drop takes an event out; false if it is not there.
+func (p *parking) drop(e id.EventID) bool {
+	for i, c := range p.cars {
+		if c.in.id == e {
+			p.cars = append(p.cars[:i:i], p.cars[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
 // take gives what waits for a session, and drops what has waited for too long.
 func (p *parking) take(session string, now time.Time) (out []incoming) {
 	var rest []parked
@@ -116,22 +127,3 @@ func (p *parking) take(session string, now time.Time) (out []incoming) {
 	p.cars = rest
 	return out
 }
-
-// noCrypto is the crypto of a build without it.
-type noCrypto struct{ t *term }
-
-func (noCrypto) run(context.Context) {}
-
-func (c noCrypto) ensure(_ context.Context, as id.UserID) {
-	c.t.log.Warn("a room is encrypted, and this binary was built without encryption (-tags goolm)", "as", as)
-}
-
-func (noCrypto) encrypt(context.Context, id.UserID, id.RoomID, []id.UserID, string, json.RawMessage) (json.RawMessage, error) {
-	return nil, errNoCrypto
-}
-
-func (noCrypto) decrypt(context.Context, id.UserID, incoming) (incoming, error) {
-	return incoming{}, errNoCrypto
-}
-
-var errNoCrypto = schema.Errorf(callv1.Code_CODE_UNSUPPORTED, "matrix: built without encryption (-tags goolm)") //nolint:gochecknoglobals // a sentinel

@@ -103,7 +103,7 @@ func (t *term) handleState(ctx context.Context, r *room, in incoming) error {
 			return changed
 		})
 		if err == nil {
-			t.background(func() { t.crypto.ensure(t.ctx, r.Own) })
+			t.background(func() { t.ready(r.Own) })
 		}
 		return err
 	case typeFunctional:

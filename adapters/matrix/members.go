@@ -83,7 +83,7 @@ func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID)
 		}
 		t.log.Info("room joined", "room", in, "user", person, "as", own, "encrypted", encrypted)
 		if encrypted {
-			t.background(func() { t.crypto.ensure(t.ctx, own) })
+			t.background(func() { t.ready(own) })
 		}
 	}
 	// Only now, since calls ring from then on.

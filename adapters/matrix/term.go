@@ -11,6 +11,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/matrix/e2ee"
 )
 
 // term is the time during which this node serves Matrix, and all it knows then.
@@ -23,7 +24,7 @@ type term struct {
 	cancel context.CancelFunc
 
 	out    *outbox
-	crypto crypto
+	keeper *e2ee.Keeper   // nil in a build without encryption
 	work   sync.WaitGroup // of background
 
 	mu     sync.Mutex // never held while anything blocks
@@ -52,7 +53,7 @@ type name struct {
 	call string
 }
 
-func newTerm(ctx context.Context, a *Adapter) *term {
+func newTerm(ctx context.Context, a *Adapter) (*term, error) {
 	t := &term{
 		a: a, cfg: a.cfg, log: a.log,
 		rooms: map[id.RoomID]*room{}, pairs: map[pair]*room{}, calls: map[string]*call{}, named: map[name]*call{},
@@ -61,8 +62,9 @@ func newTerm(ctx context.Context, a *Adapter) *term {
 	}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	t.out = newOutbox(t)
-	t.crypto = newCrypto(t)
-	return t
+	var err error
+	t.keeper, err = newKeeper(t)
+	return t, err
 }
 
 // maxSeen is how many events and calls are remembered.
@@ -154,7 +156,9 @@ func better(a, b *room) *room {
 
 // start begins to serve what was loaded.
 func (t *term) start() {
-	t.background(func() { t.crypto.run(t.ctx) })
+	if t.keeper != nil {
+		t.background(func() { _ = t.keeper.Run(t.ctx) }) // nil, by its contract
+	}
 	t.background(t.takeOver)
 }
 

@@ -2,9 +2,6 @@ package matrix
 
 import (
 	"context"
-	"encoding/json"
-
-	"maunium.net/go/mautrix/id"
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -21,11 +18,8 @@ func (t *term) transmit(ctx context.Context, m *message) error {
 	secret := r != nil && r.Encrypted
 	t.mu.Unlock()
 	if secret {
-		members, err := t.present(ctx, r)
-		if err != nil {
-			return err
-		}
-		if content, err = t.crypto.encrypt(ctx, m.As, m.Room, members, m.Type, m.Content); err != nil {
+		var err error
+		if content, err = t.encrypt(ctx, r, m); err != nil {
 			return err
 		}
 		kind = typeEncrypted
@@ -37,16 +31,4 @@ func (t *term) transmit(ctx context.Context, m *message) error {
 	ctx, cancel := context.WithTimeout(ctx, t.cfg.SendTimeout)
 	defer cancel()
 	return t.a.hs.send(ctx, m.As, m.Room, kind, content, m.Txn)
-}
-
-// crypto encrypts and decrypts for the users of ours that are in encrypted rooms.
-type crypto interface {
-	// run works beside until ctx ends.
-	run(ctx context.Context)
-	// ensure gives a user of ours a device, so that others can encrypt for it.
-	ensure(ctx context.Context, as id.UserID)
-	// encrypt makes the content of an m.room.encrypted for the members of a room.
-	encrypt(ctx context.Context, as id.UserID, room id.RoomID, members []id.UserID, kind string, content json.RawMessage) (json.RawMessage, error)
-	// decrypt gives what an m.room.encrypted says; errNoKeys while its keys are missing.
-	decrypt(ctx context.Context, as id.UserID, in incoming) (incoming, error)
 }
