@@ -13,10 +13,11 @@ import (
 )
 
 // toDeviceOnly is the filter of /sync: to-device messages and changes of devices
-// come with any filter, everything else is left out.
-const toDeviceOnly = `{"presence":{"limit":1,"not_types":["*"]},"account_data":{"limit":1,"not_types":["*"]},` +
-	`"room":{"rooms":[],"timeline":{"limit":1,"not_types":["*"]},"state":{"limit":1,"not_types":["*"]},` +
-	`"ephemeral":{"limit":1,"not_types":["*"]},"account_data":{"limit":1,"not_types":["*"]}}}`
+// come with any filter, everything else is left out by asking for a type of event
+// that there is not. Not all homeservers understand an empty list.
+const toDeviceOnly = `{"presence":{"limit":1,"types":["none"]},"account_data":{"limit":1,"types":["none"]},` +
+	`"room":{"rooms":["!none:none"],"timeline":{"limit":1,"types":["none"]},"state":{"limit":1,"types":["none"]},` +
+	`"ephemeral":{"limit":1,"types":["none"]},"account_data":{"limit":1,"types":["none"]}}}`
 
 // rememberNext is how often it is stored how far to-device messages were read
 // while there were none.

@@ -10,8 +10,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// zerologTo gives mautrix a logger that writes warnings and errors to log. What is
-// below is left out: it has whole requests in it.
+// zerologTo gives mautrix a logger that writes to log. What mautrix takes for an
+// error is a warning here, and its warnings, most of which are about what is
+// done next anyway, are for debugging. What is below is left out: it has whole
+// requests in it.
 func zerologTo(log *slog.Logger) zerolog.Logger {
 	return zerolog.New(slogWriter{log}).Level(zerolog.WarnLevel)
 }
@@ -24,13 +26,13 @@ func (w slogWriter) Write(line []byte) (int, error) {
 	if json.Unmarshal(line, &fields) != nil {
 		return len(line), nil
 	}
-	level := slog.LevelWarn
+	level := slog.LevelDebug
 	if fields[zerolog.LevelFieldName] == zerolog.LevelErrorValue {
-		level = slog.LevelError
+		level = slog.LevelWarn
 	}
 	message, _ := fields[zerolog.MessageFieldName].(string)
 	attrs := make([]slog.Attr, 0, len(fields))
-	for _, name := range []string{"error", "action", "sender", "session_id", "room_id", "event_id", "target_user_id", "target_device_id", "url", "status_code"} {
+	for _, name := range []string{"error", "action", "sender", "session_id", "room_id", "event_id", "target_user_id", "target_device_id", "status_code"} {
 		if v, ok := fields[name]; ok {
 			attrs = append(attrs, slog.Any(name, v))
 		}
