@@ -15,6 +15,9 @@ export GIT_CONFIG_COUNT := 1
 export GIT_CONFIG_KEY_0 := safe.directory
 export GIT_CONFIG_VALUE_0 := *
 
+# The Matrix adapter encrypts with mautrix and its Olm in pure Go.
+export GOFLAGS := $(strip $(GOFLAGS) -tags=goolm)
+
 # Package patterns of all modules but tests/; in a workspace, ./... is the root
 # module only.
 UNIT = $(shell go list -m -f '{{.Dir}}/...' | grep -v '/tests/\.\.\.$$')

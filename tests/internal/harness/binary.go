@@ -24,7 +24,7 @@ func Build(dir string) (Binary, error) {
 		return Binary{}, err
 	}
 	path := filepath.Join(dir, "tandem")
-	build := exec.Command("go", "build", "-o", path, ".") //nolint:gosec // fixed program
+	build := exec.Command("go", "build", "-tags", "goolm", "-o", path, ".") //nolint:gosec // fixed program
 	build.Dir = filepath.Join(root, "cmd", "tandem")
 	if out, err := build.CombinedOutput(); err != nil {
 		return Binary{}, fmt.Errorf("build the binary: %w\n%s", err, out)

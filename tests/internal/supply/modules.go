@@ -107,7 +107,7 @@ func gather(found map[string]*Module, packages []listed, linked bool) {
 }
 
 func list(root string, args ...string) (out []listed, err error) {
-	text, err := goTool(root, append([]string{"list", "-deps", "-json=ImportPath,Dir,Standard,Imports,Module"}, args...)...)
+	text, err := goTool(root, append([]string{"list", "-deps", "-tags=goolm", "-json=ImportPath,Dir,Standard,Imports,Module"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
