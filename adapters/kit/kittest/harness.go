@@ -40,9 +40,16 @@ type Protocol struct {
 	// Shows gives what a peer can tell a reason for an end from: a wire with one
 	// "bye" gives REASON_UNSPECIFIED for all. nil: every reason shows as itself.
 	Shows func(callv1.Reason) callv1.Reason
+	// ByCall names abilities that a terminal's features claim although the calls that
+	// this harness makes lack them, each with the reason: what a call can do shows
+	// only in the call.
+	ByCall map[Ability]string
+	// TellsAccepted: a called terminal always hears Accepted when its answer stands.
+	TellsAccepted bool
 	// Refusal gives what a peer hears when its request was refused with a code:
 	// Heard with What Refused and the code as far as the wire tells it, or What
-	// Ended and the reason. nil: Refused with the same code.
+	// Ended and the reason, or nothing at all (What "") where the wire cannot tell.
+	// nil: Refused with the same code.
 	Refusal func(op Op, code callv1.Code) Heard
 }
 
@@ -71,6 +78,18 @@ const (
 	Trickles Ability = "trickles"
 	// SignalsDTMF: a terminal sends digits as messages.
 	SignalsDTMF Ability = "signals dtmf"
+	// DialsUnknown: a terminal can call an address that nobody has.
+	DialsUnknown Ability = "dials unknown"
+	// OwnTerminals: each connection of an account is a terminal of its own. On a wire
+	// without, an account's connections share one, among which a call forks before it
+	// comes to the adapter.
+	OwnTerminals Ability = "own terminals"
+	// NoticesLoss: the adapter notices that a terminal's connection broke.
+	NoticesLoss Ability = "notices loss"
+	// NoticesStall: the adapter notices that a terminal does not read.
+	NoticesStall Ability = "notices stall"
+	// ServesSideBySide: several nodes serve at the same time, each its own terminals.
+	ServesSideBySide Ability = "serves side by side"
 )
 
 // Account is a subscriber of the kit's directory with everything a protocol may

@@ -91,6 +91,9 @@ func (l *line) takes() *line {
 	l.do(OpAnswer)
 	l.k.asked("answer").ok(callv1.LegState_LEG_STATE_ANSWERED)
 	l.k.acked(l.call)
+	if l.k.h.Protocol.TellsAccepted {
+		l.k.wants(l.call, Accepted)
+	}
 	return l
 }
 

@@ -230,7 +230,7 @@ func (k *rig) signInAt(n *running, a Account) (Client, *callv1.Terminal) {
 	var mine *callv1.Terminal
 	ok := k.tables.wait(k.ctx(), func() bool {
 		for _, t := range k.tables.terminals {
-			if t.GetSubscriber() == a.Subscriber && !before[t.GetId()] && t.GetRings() {
+			if t.GetSubscriber() == a.Subscriber && (!before[t.GetId()] || !k.can(OwnTerminals)) && t.GetRings() {
 				mine = t
 			}
 		}

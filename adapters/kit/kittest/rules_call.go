@@ -66,7 +66,7 @@ var callRules = []behaviour{
 		k.ends(placed, callv1.Reason_REASON_NO_ANSWER)
 		k.ends(rings, callv1.Reason_REASON_NO_ANSWER)
 	}},
-	{name: "an address that nobody has is refused", run: func(k *rig) {
+	{name: "an address that nobody has is refused", needs: []Ability{DialsUnknown}, run: func(k *rig) {
 		alice, bob := k.pair()
 		k.cannotCall(alice, Nobody, SDP("the caller's offer"), callv1.Code_CODE_NOT_FOUND)
 		placed, rings := k.calls(alice, Bob, bob)
@@ -115,27 +115,27 @@ var callRules = []behaviour{
 		}
 		k.talk(placed, alsoRings)
 	}},
-	{name: "a caller's connection breaks and the called hears the end", run: func(k *rig) {
+	{name: "a caller's connection breaks and the called hears the end", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, bob := k.pair()
 		placed, rings := k.calls(alice, Bob, bob)
 		k.talk(placed, rings)
 		alice.Close()
 		k.untilEnded(rings)
 	}},
-	{name: "a called terminal's connection breaks while it rings", run: func(k *rig) {
+	{name: "a called terminal's connection breaks while it rings", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, bob := k.pair()
 		placed, _ := k.calls(alice, Bob, bob)
 		bob.Close()
 		k.untilEnded(placed)
 	}},
-	{name: "a called terminal's connection breaks and the caller hears the end", run: func(k *rig) {
+	{name: "a called terminal's connection breaks and the caller hears the end", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, bob := k.pair()
 		placed, rings := k.calls(alice, Bob, bob)
 		k.talk(placed, rings)
 		bob.Close()
 		k.untilEnded(placed)
 	}},
-	{name: "terminals of two nodes call each other, and one node ends", run: func(k *rig) {
+	{name: "terminals of two nodes call each other, and one node ends", needs: []Ability{ServesSideBySide}, run: func(k *rig) {
 		second := k.start("n2")
 		alice, _ := k.signIn(Alice)
 		bob, _ := k.signInAt(second, Bob)

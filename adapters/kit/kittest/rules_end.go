@@ -105,7 +105,7 @@ var endRules = []behaviour{
 		a.ok(callv1.LegState_LEG_STATE_ENDED)
 		k.detached(t)
 	}},
-	{name: "a connection that breaks gives its legs up", run: func(k *rig) {
+	{name: "a connection that breaks gives its legs up", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, t := k.signIn(Alice)
 		l := k.place(alice, t, Alice, Bob).answered()
 		bob, bobs := k.signIn(Bob)
@@ -124,7 +124,7 @@ var endRules = []behaviour{
 		k.notAsked()
 		m.answered().over()
 	}},
-	{name: "a connection that breaks while its call is being placed gives it up", run: func(k *rig) {
+	{name: "a connection that breaks while its call is being placed gives it up", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, t := k.signIn(Alice)
 		_, a := k.dialling(alice, Bob)
 		alice.Close()
@@ -137,7 +137,7 @@ var endRules = []behaviour{
 		b.ok(callv1.LegState_LEG_STATE_ENDED)
 		k.notAsked()
 	}},
-	{name: "a leg is given up until that is confirmed", run: func(k *rig) {
+	{name: "a leg is given up until that is confirmed", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		alice, t := k.signIn(Alice)
 		k.place(alice, t, Alice, Bob).answered()
 		k.owner.stop()

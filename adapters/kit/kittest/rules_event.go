@@ -100,7 +100,7 @@ var eventRules = []behaviour{
 		two.ends(callv1.Reason_REASON_BUSY)
 		one.ends(callv1.Reason_REASON_NORMAL)
 	}},
-	{name: "a call rings at its terminal alone", run: func(k *rig) {
+	{name: "a call rings at its terminal alone", needs: []Ability{OwnTerminals}, run: func(k *rig) {
 		bob, t := k.signIn(Bob)
 		other, others := k.signIn(Bob)
 		l := k.incoming(bob, t, Bob, Alice)

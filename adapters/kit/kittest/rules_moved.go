@@ -220,7 +220,7 @@ var movedRules = []behaviour{
 		k.hangUp(placed)
 		k.untilEnded(rings)
 	}},
-	{name: "a call survives the loss of a connection", run: func(k *rig) {
+	{name: "a call survives the loss of a connection", needs: []Ability{NoticesLoss}, run: func(k *rig) {
 		k.callState.Grace = k.h.Patience
 		k.restartCallState()
 		alice, t := k.signIn(Alice)

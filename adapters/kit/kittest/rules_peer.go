@@ -100,14 +100,16 @@ var peerRules = []behaviour{
 				k.silent(good.call, "when another peer sent bad input")
 				good.answered().ends(callv1.Reason_REASON_NORMAL)
 				alice.Close()
-				k.detached(terminal)
+				if k.can(NoticesLoss) {
+					k.detached(terminal)
+				}
 			})
 			if !ok {
 				break
 			}
 		}
 	}},
-	{name: "a slow peer delays nobody else", run: func(k *rig) {
+	{name: "a slow peer delays nobody else", needs: []Ability{NoticesStall}, run: func(k *rig) {
 		const most, never = 400, -1
 		slow, slows := k.signIn(Alice)
 		bob, t := k.signIn(Bob)

@@ -16,7 +16,7 @@ import (
 // Kit makes a client one of the conformance kit's, of either version. rings is what
 // its node's Spec was wrapped with, so that Ring has a meaning; without it a called
 // terminal alerts by itself, as its protocol has it, and Ring does nothing.
-func Kit(c *Client, rings *Rings) kittest.Client {
+func Kit(c *Client, rings *kittest.Alerts) kittest.Client {
 	k := &KitClient{Client: c, rings: rings}
 	if c.version == V1 {
 		return k
@@ -27,7 +27,7 @@ func Kit(c *Client, rings *Rings) kittest.Client {
 // KitClient is a client as the kit has it, in what both versions can do.
 type KitClient struct {
 	*Client
-	rings *Rings
+	rings *kittest.Alerts
 	who   kittest.Account
 }
 

@@ -63,7 +63,7 @@ func (k *KitCall) Ring(ctx context.Context) error {
 	if k.c.rings == nil {
 		return nil
 	}
-	return k.c.rings.release(ctx, k.id, func(_ *callv1.Reply, err error) { k.rang <- err })
+	return k.c.rings.Release(ctx, k.id, func(_ *callv1.Reply, err error) { k.rang <- err })
 }
 
 // Answer implements kittest.Call.
