@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,15 +9,14 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// crossing is how long after an offer of ours one of the client's may have been made
-// without knowing it.
+// crossing is Config.Crossing where nothing is said.
 const crossing = 5 * time.Second
 
 // handleNegotiate takes an offer inside a call, or the answer to ours.
 func (t *term) handleNegotiate(ctx context.Context, k *call, in incoming, c content) error {
 	t.mu.Lock()
 	strange := k.strange(c.PartyID)
-	crossed := !k.Placed && !k.offered.IsZero() && time.Since(k.offered) < crossing
+	crossed := !k.Placed && !k.offered.IsZero() && time.Since(k.offered) < cmp.Or(t.cfg.Crossing, crossing)
 	t.mu.Unlock()
 	switch {
 	case strange:

@@ -37,6 +37,9 @@ type Config struct {
 	SendTimeout time.Duration `yaml:"send_timeout" doc:"How long one request to the homeserver may take."`
 	RetryFor    time.Duration `yaml:"retry_for" doc:"How long the end of a call is tried to be told while the homeserver is away."`
 
+	// Crossing is how long after an offer of ours inside a call one of the client's may
+	// have been made without knowing it; 0 is 5 s.
+	Crossing time.Duration `yaml:"-"`
 	// Listener is used instead of Listen when it is set; Run closes it.
 	Listener net.Listener `yaml:"-"`
 }
