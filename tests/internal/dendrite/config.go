@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// secret lets whoever knows it make users.
-const secret = "what registers users in tests"
+// Secret lets whoever knows it make users.
+const Secret = "what registers users in tests"
 
 // config gives the server's configuration. It is JSON, which is YAML too.
 func (o Options) config(name, dir string) ([]byte, error) {
@@ -38,7 +38,7 @@ func (o Options) config(name, dir string) ([]byte, error) {
 		"app_service_api": object{"config_files": append([]string{}, o.Registrations...)},
 		"client_api": object{
 			"registration_disabled":      true,
-			"registration_shared_secret": secret,
+			"registration_shared_secret": Secret,
 			// It would not limit application services anyway.
 			"rate_limiting": object{"enabled": false},
 		},

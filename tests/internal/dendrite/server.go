@@ -60,7 +60,7 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Name: o.Name, dir: t.TempDir(), port: harness.FreePorts(t, 1)[0], path: path}
+	s := &Server{t: t, Name: o.Name, dir: o.dir(t), port: harness.FreePorts(t, 1)[0], path: path}
 	if s.Name == "" {
 		s.Name = Name
 	}
@@ -76,6 +76,28 @@ func Start(t testing.TB, o Options) *Server {
 	s.makeKey()
 	s.Resume(t)
 	return s
+}
+
+// memory is where most systems have a file system in memory.
+const memory = "/dev/shm"
+
+// dir makes the server's directory: in memory if there is some and nothing has to
+// outlast the server's end, since waiting for a disk is most of what a server does.
+func (o Options) dir(t testing.TB) string {
+	t.Helper()
+	if o.Durable {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(memory, "tandem-dendrite-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func (s *Server) makeKey() {

@@ -30,7 +30,7 @@ func (s *Server) User(t testing.TB, localpart string) *User {
 	}
 	s.request(t, "", http.MethodGet, path, nil, &nonce)
 	u := &User{Localpart: localpart, Password: "password of " + localpart, server: s}
-	mac := hmac.New(sha1.New, []byte(secret))
+	mac := hmac.New(sha1.New, []byte(Secret))
 	mac.Write([]byte(nonce.Nonce + "\x00" + localpart + "\x00" + u.Password + "\x00notadmin"))
 	var made struct {
 		ID     string `json:"user_id"`
