@@ -21,7 +21,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=goolm)
 # Package patterns of all modules but tests/; in a workspace, ./... is the root
 # module only.
 UNIT = $(shell go list -m -f '{{.Dir}}/...' | grep -v '/tests/\.\.\.$$')
-TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$')
+TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$' -e '/tests/deploy$$')
 
 # What 'make run' gives to 'tandem serve', and the benchmarks 'make bench' runs.
 ARGS ?=
@@ -49,6 +49,11 @@ test: setup lint ## Everything: set-up, lint, all tests with the race detector, 
 	go test -race -timeout 15m $(UNIT)
 	go test -race -timeout 40m -p 1 $(TESTS)
 	go test -race -timeout 5m ./tests/pairs
+	go test -race -timeout 30m -count 1 -v ./tests/deploy
+
+.PHONY: test-deploy
+test-deploy: setup ## The image and the compose deployment, with calls through them (part of 'make test')
+	go test -race -timeout 30m -count 1 -v ./tests/deploy
 
 .PHONY: test-unit
 test-unit: ## The modules' own tests, in under a minute, without installing anything

@@ -37,7 +37,11 @@ dendrite() {
     have="$(go version -m "$bin/$name" 2>/dev/null | awk 'NR == 1 { go = $NF } $2 == "github.com/element-hq/dendrite" { print go, $3 }' || true)"
     [ "$have" = "$(go env GOVERSION) $version" ] || missing+=("$name")
   done
-  [ ${#missing[@]} = 0 ] && return
+  # The compose deployment: a daemon, its firewall rules, a shell for base images.
+[ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
+[ -x /usr/sbin/iptables ] || missing+=(iptables)
+[ -x /bin/busybox ] || missing+=(busybox-static)
+[ ${#missing[@]} = 0 ] && return
   say "building dendrite $version, which takes some minutes the first time"
   rm -rf "$module"
   mkdir -p "$module"
@@ -47,6 +51,22 @@ dendrite() {
     printf '\nrequire github.com/element-hq/dendrite %s\n' "$version"
   } >"$module/go.mod"
   (cd "$module" && GOBIN="$bin" GOWORK=off GOFLAGS=-mod=mod CGO_ENABLED=1 go install tool)
+}
+
+# compose VERSION: Docker Compose, the same way as Dendrite.
+compose() {
+  local version="$1" module
+  go version -m "$bin/docker-compose" 2>/dev/null | grep -qF "github.com/docker/compose/v5	$version" && return
+  say "building docker-compose $version (two minutes)"
+  module="$(mktemp -d)"
+  (
+    cd "$module"
+    export GOWORK=off GOFLAGS='' CGO_ENABLED=0
+    go mod init tools 2>/dev/null
+    go get -tool "github.com/docker/compose/v5/cmd@$version" 2>/dev/null
+    go build -trimpath -ldflags '-s -w' -o "$bin/docker-compose" github.com/docker/compose/v5/cmd
+  )
+  rm -rf "$module"
 }
 
 # apt PACKAGE...: Debian packages, as root or with sudo.
@@ -82,6 +102,8 @@ command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
 
 # The homeserver that the tests of the Matrix adapter run; it needs gcc.
 dendrite v0.15.2
+# What the compose deployment is run with.
+compose v5.5.1
 
 # The tests that need npm packages keep them in the same cache themselves.
 command -v node >/dev/null || die "Node is missing: install Node 20 or newer"

@@ -21,12 +21,13 @@ import (
 type adminFlags struct {
 	Admin      string        `default:"http://127.0.0.1:9464" placeholder:"URL" help:"Where the running exchange's admin port is."`
 	AdminToken string        `placeholder:"TOKEN" env:"TANDEM_ADMIN_TOKEN" help:"admin.token of the running exchange, if it has one."`
+	TokenFile  string        `name:"admin-token-file" placeholder:"FILE" env:"TANDEM_ADMIN_TOKEN_FILE" help:"File with that token."`
 	Timeout    time.Duration `default:"10s" help:"How long to wait for an answer."`
 }
 
 func (f adminFlags) client(ctx context.Context) (*admin.Client, context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
-	return &admin.Client{Server: f.Admin, Token: f.AdminToken}, ctx, cancel
+	return &admin.Client{Server: f.Admin, Token: f.AdminToken, TokenFile: f.TokenFile}, ctx, cancel
 }
 
 type callsCmd struct {

@@ -23,6 +23,7 @@ type cli struct {
 	Token     tokenCmd      `cmd:"" help:"Make signed tokens for development, in place of an identity provider."`
 	Config    configCmd     `cmd:"" help:"Check a configuration, or print the reference."`
 	NATS      natsConfigCmd `cmd:"" name:"nats-config" help:"Make accounts, permissions and keys for the NATS of an exchange."`
+	Setup     setupCmd      `cmd:"" help:"Make the secrets of an installation with a container for each role."`
 	Health    healthCmd     `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
 	Version   versionCmd    `cmd:"" help:"Print the version."`
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -26,6 +27,8 @@ type Client struct {
 	Server string
 	// Token is sent if it is set.
 	Token string
+	// TokenFile is where the token is, if Token is empty; empty for none.
+	TokenFile string
 }
 
 // Calls lists live calls, with all ended ones too.
@@ -134,8 +137,16 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte) (sta
 	if err != nil {
 		return 0, nil, fmt.Errorf("asking the exchange: %w", err)
 	}
-	if c.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.Token)
+	token := c.Token
+	if token == "" && c.TokenFile != "" {
+		data, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return 0, nil, fmt.Errorf("the API's token: %w", err)
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")

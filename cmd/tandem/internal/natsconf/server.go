@@ -14,6 +14,9 @@ const (
 	routesFile   = "routes"
 )
 
+// RoutesSecret is the file with the password by which a cluster's servers meet.
+const RoutesSecret = routesFile + passwordEnding
+
 // nameVariable is the environment variable by which each server of a cluster is
 // told its name, so that all can have the same configuration.
 const nameVariable = "NATS_SERVER_NAME"

@@ -1,0 +1,105 @@
+// Package livecall places calls with real media between terminals of any two
+// protocols, through an exchange that runs elsewhere.
+//
+// It knows terminals by the conformance kit's contract and nothing of how the
+// exchange is reached.
+package livecall
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
+	"github.com/tandem-rtc/tandem/tests/pairs/voice"
+)
+
+// Side is one side of a call.
+type Side struct {
+	// Name is what its media says: who is heard.
+	Name string
+	// Client is signed in as Account.
+	Client  kittest.Client
+	Account kittest.Account
+}
+
+// Place has one side call the other, waits until each hears the other, and has the
+// caller hang up. It returns once the other one was told that the call is over.
+func Place(ctx context.Context, from, to Side) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s calls %s: %w", from.Name, to.Name, err)
+		}
+	}()
+	room := &voice.Room{}
+	a, err := voice.Real(from.Name, room)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	b, err := voice.Real(to.Name, room)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	offer, err := a.Offer("", false)
+	if err != nil {
+		return err
+	}
+	out, err := from.Client.Call(ctx, to.Account, offer)
+	if err != nil {
+		return fmt.Errorf("placing it: %w", err)
+	}
+	in, err := answer(ctx, to, b)
+	if err != nil {
+		return err
+	}
+	answered, err := until(ctx, out, kittest.Answered)
+	if err != nil {
+		return err
+	}
+	if err := a.Take(answered.SDP); err != nil {
+		return fmt.Errorf("taking the answer: %w", err)
+	}
+	if err := a.Receives(ctx, voice.Audio, to.Name); err != nil {
+		return err
+	}
+	if err := b.Receives(ctx, voice.Audio, from.Name); err != nil {
+		return err
+	}
+	if err := out.HangUp(ctx); err != nil {
+		return fmt.Errorf("hanging up: %w", err)
+	}
+	_, err = until(ctx, in, kittest.Ended)
+	return err
+}
+
+func answer(ctx context.Context, to Side, b voice.Voice) (kittest.Call, error) {
+	in, err := to.Client.Incoming(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("nothing comes in: %w", err)
+	}
+	sdp, err := b.Answer(in.SDP())
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Answer(ctx, sdp); err != nil {
+		return nil, fmt.Errorf("answering: %w", err)
+	}
+	return in, nil
+}
+
+// until waits for one thing, and takes a refusal or an early end for a failure.
+func until(ctx context.Context, c kittest.Call, want kittest.What) (kittest.Heard, error) {
+	for {
+		h, err := c.Next(ctx)
+		if err != nil {
+			return h, fmt.Errorf("waiting for %s: %w", want, err)
+		}
+		switch {
+		case h.What == want:
+			return h, nil
+		case h.What == kittest.Ended, h.What == kittest.Refused && h.Op != kittest.OpHangUp:
+			return h, fmt.Errorf("%s (%s %s %s) instead of %s", h.What, h.Op, h.Code, h.Reason, want)
+		}
+	}
+}
