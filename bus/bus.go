@@ -16,9 +16,10 @@ import (
 // A message that was sent, or came, is never changed: within one process sender
 // and receiver may hold the same value.
 type Bus struct {
-	d    Driver
-	kind string
-	node string
+	d      Driver
+	kind   string
+	node   string
+	tracer Tracer // nil: nobody traces
 }
 
 // New makes the bus of kind/node. Both must be valid subject tokens.
@@ -39,12 +40,23 @@ func (b *Bus) Node() string { return b.node }
 func (b *Bus) Driver() Driver { return b.d }
 
 // Records gives the journal.
-func (b *Bus) Records() Records { return b.d.Records() }
+func (b *Bus) Records() Records {
+	if b.tracer != nil {
+		return tracedRecords{b.d.Records(), b}
+	}
+	return b.d.Records()
+}
 
 // Command sends a command to the owner of its call, once, and waits for the
 // reply until ctx ends. ErrNoResponders: nobody owns the partition now.
 func (b *Bus) Command(ctx context.Context, c *callv1.Command) (*callv1.Reply, error) {
-	return request(ctx, b, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, &callv1.Reply{})
+	if b.tracer == nil {
+		return request(ctx, b, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, &callv1.Reply{})
+	}
+	done := b.asked(func() Span { return commandSpan(c, "callstate") })
+	r, err := request(ctx, b, schema.CommandSubject(b.kind, b.node, c.GetCallId()), c, &callv1.Reply{})
+	done(r.GetError(), err)
+	return r, err
 }
 
 // ServeCommands serves a partition's commands. h must not block; from is what
@@ -71,6 +83,9 @@ func (b *Bus) ServeCommandsLending(partition uint32,
 			respond(&callv1.Reply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable command"}})
 			return
 		}
+		if b.tracer != nil {
+			respond = served(b, respond, func() Span { return commandSpan(c, kind) })
+		}
 		h(&callv1.Identity{Kind: kind, Node: node}, schema.LastToken(m.Subject), c, respond, lendOf(m))
 	})
 }
@@ -78,7 +93,13 @@ func (b *Bus) ServeCommandsLending(partition uint32,
 // Event sends an event to the adapter node of its leg, once, and waits for the
 // acknowledgement until ctx ends.
 func (b *Bus) Event(ctx context.Context, kind, node string, e *callv1.Event) (*callv1.EventAck, error) {
-	return request(ctx, b, schema.EventSubject(kind, node, e.GetLegId()), e, &callv1.EventAck{})
+	if b.tracer == nil {
+		return request(ctx, b, schema.EventSubject(kind, node, e.GetLegId()), e, &callv1.EventAck{})
+	}
+	done := b.asked(func() Span { return eventSpan(e, kind) })
+	r, err := request(ctx, b, schema.EventSubject(kind, node, e.GetLegId()), e, &callv1.EventAck{})
+	done(r.GetError(), err)
+	return r, err
 }
 
 // ServeEvents serves the events for this identity. h must not block.
@@ -95,6 +116,9 @@ func (b *Bus) ServeEventsLending(h func(e *callv1.Event, respond func(*callv1.Ev
 		if !readable || e.GetLegId() != schema.LastToken(m.Subject) {
 			respond(&callv1.EventAck{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable event"}})
 			return
+		}
+		if b.tracer != nil {
+			respond = served(b, respond, func() Span { return eventSpan(e, "callstate") })
 		}
 		h(e, respond, lendOf(m))
 	})
@@ -123,7 +147,13 @@ func (b *Bus) ServeSignals(h func(from *callv1.Identity, s *callv1.Signal)) (Sub
 
 // Media sends a media command to a media node, once, and waits for the reply.
 func (b *Bus) Media(ctx context.Context, mediaNode string, c *callv1.MediaCommand) (*callv1.MediaReply, error) {
-	return request(ctx, b, schema.MediaSubject(mediaNode, c.GetCallId()), c, &callv1.MediaReply{})
+	if b.tracer == nil {
+		return request(ctx, b, schema.MediaSubject(mediaNode, c.GetCallId()), c, &callv1.MediaReply{})
+	}
+	done := b.asked(func() Span { return mediaSpan(c, "media") })
+	r, err := request(ctx, b, schema.MediaSubject(mediaNode, c.GetCallId()), c, &callv1.MediaReply{})
+	done(r.GetError(), err)
+	return r, err
 }
 
 // ServeMedia serves the media commands for this media node. h must not block.
@@ -135,6 +165,9 @@ func (b *Bus) ServeMedia(h func(c *callv1.MediaCommand, respond func(*callv1.Med
 			respond(&callv1.MediaReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable media command"}})
 			return
 		}
+		if b.tracer != nil {
+			respond = served(b, respond, func() Span { return mediaSpan(c, "callstate") })
+		}
 		h(c, respond)
 	})
 }
@@ -142,6 +175,18 @@ func (b *Bus) ServeMedia(h func(c *callv1.MediaCommand, respond func(*callv1.Med
 // Ask puts a question to the directory, once, and waits for the reply. A reply
 // with an error is returned as a *schema.Error.
 func (b *Bus) Ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
+	if b.tracer == nil {
+		return b.ask(ctx, q)
+	}
+	of := subjectOf(ctx)
+	q.CallId, q.CommandId = of.call, of.command
+	done := b.asked(func() Span { return directorySpan(q, "directory") })
+	r, err := b.ask(ctx, q)
+	done(nil, err)
+	return r, err
+}
+
+func (b *Bus) ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
 	r, err := request(ctx, b, schema.DirectorySubject(b.kind, b.node), q, &callv1.DirectoryReply{})
 	if err != nil {
 		return nil, err
@@ -188,6 +233,9 @@ func (b *Bus) ServeDirectory(
 		if !readable || !ok {
 			respond(&callv1.DirectoryReply{Error: &callv1.Error{Code: callv1.Code_CODE_INVALID, Message: "unreadable question"}})
 			return
+		}
+		if b.tracer != nil {
+			respond = served(b, respond, func() Span { return directorySpan(q, kind) })
 		}
 		h(&callv1.Identity{Kind: kind, Node: node}, q, respond)
 	})

@@ -170,6 +170,7 @@ func (a *actor) serve(j job) {
 	s := a.p.s
 	ctx, cancel := bus.WithTimeout(s.ctx, commandBudget)
 	defer cancel()
+	ctx = s.env.Bus.About(ctx, a.id, j.command.GetId())
 	reply := a.attempt(ctx, j)
 	if reply == nil || j.own() && reply.GetError().GetCode() == callv1.Code_CODE_RETRY {
 		a.unanswered(j)

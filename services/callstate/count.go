@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-rtc/tandem/bus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
@@ -96,4 +97,22 @@ func (a *actor) reportEnd(c *callv1.CallRecord) {
 		duration = c.GetEndedAt().AsTime().Sub(c.GetAnsweredAt().AsTime())
 	}
 	a.p.s.env.Metrics.CallEnded(caller, callee, step.ReasonName(c.GetReason()), duration)
+	if a.p.s.env.Bus.Tracing() {
+		a.p.s.env.Bus.Trace(spanOf(c, caller+" to "+callee))
+	}
+}
+
+// spanOf is a call that is over, for traces.
+func spanOf(c *callv1.CallRecord, kinds string) bus.Span {
+	s := bus.Span{
+		Part: bus.PartCall, Served: true, Final: true, Name: "call", Call: c.GetId(), Peer: kinds,
+		Outcome: step.ReasonName(c.GetReason()), Began: c.GetCreatedAt().AsTime(), Ended: c.GetEndedAt().AsTime(),
+	}
+	if t := c.GetAnsweredAt(); t != nil {
+		s.Stages = append(s.Stages, bus.Stage{Name: "answered", At: t.AsTime()})
+	}
+	if t := c.GetEstablishedAt(); t != nil {
+		s.Stages = append(s.Stages, bus.Stage{Name: "established", At: t.AsTime()})
+	}
+	return s
 }

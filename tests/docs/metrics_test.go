@@ -24,7 +24,9 @@ func TestMetricNames(t *testing.T) {
 	}
 	documented := map[string]bool{}
 	names := regexp.MustCompile("`([a-z_]+)`")
-	for line := range strings.Lines(string(text)) {
+	_, section, _ := strings.Cut(string(text), "## Metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
 		if first, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |"); ok && strings.HasPrefix(line, "| `") {
 			for _, m := range names.FindAllStringSubmatch(first, -1) {
 				if !strings.HasPrefix(m[1], "tandem_") {

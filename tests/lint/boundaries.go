@@ -106,6 +106,11 @@ func Boundaries() []Boundary {
 			Ban:    []string{"github.com/go-jose"},
 		},
 		{
+			Reason: "the bus tells a tracer of calls; what becomes of that is the command's business",
+			But:    []string{"cmd", "tests"},
+			Ban:    []string{"go.opentelemetry.io"},
+		},
+		{
 			Reason: "the command puts the parts together; a part that needed it could not be used without it",
 			But:    []string{"cmd", "tests"},
 			Ban:    []string{"/cmd", "/tests"},

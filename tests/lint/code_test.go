@@ -131,6 +131,8 @@ func TestBoundariesFindViolations(t *testing.T) {
 		{"services/media/a.go", "github.com/pion/webrtc/v4", false},
 		{"services/console/a.go", "github.com/evanw/esbuild/pkg/api", false},
 		{"services/directory/a.go", "github.com/evanw/esbuild/pkg/api", true},
+		{"bus/a.go", "go.opentelemetry.io/otel/trace", true},
+		{"cmd/tandem/a.go", "go.opentelemetry.io/otel/trace", false},
 		{"services/directory/a.go", "github.com/go-jose/go-jose/v4", true},
 		{"services/directory/jwt/a.go", "github.com/go-jose/go-jose/v4/jwt", false},
 		{"services/directory/jwt/a.go", Module + "/services/directory", false},

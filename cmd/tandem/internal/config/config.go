@@ -20,6 +20,7 @@ type Config struct {
 
 	Log       Log              `yaml:"log" doc:"What is written to standard error."`
 	NATS      NATS             `yaml:"nats" doc:"The bus."`
+	Tracing   Tracing          `yaml:"tracing" doc:"Traces of calls across all roles, by OpenTelemetry."`
 	Admin     Admin            `yaml:"admin" doc:"Health, metrics and the operator's API."`
 	Directory directory.Config `yaml:"directory" doc:"Subscribers, their addresses and credentials."`
 	CallState callstate.Config `yaml:"callstate" doc:"Calls."`
@@ -74,6 +75,13 @@ type TLS struct {
 	Key  string `yaml:"key_file" doc:"PEM file with our private key."`
 }
 
+// Tracing is where traces of calls go.
+type Tracing struct {
+	Endpoint string  `yaml:"endpoint" doc:"Where traces are taken, as OTLP by gRPC: http://host:4317, or https://. Empty: nothing is traced. Headers for it, such as a token, are given in the environment as OTEL_EXPORTER_OTLP_HEADERS."`
+	CA       string  `yaml:"ca_file" doc:"PEM file with the certificates to trust instead of the system's."`
+	Sample   float64 `yaml:"sample" doc:"Share of the calls that are traced, 0 to 1; every process chooses the same calls."`
+}
+
 // Admin is the operator's port.
 type Admin struct {
 	Listen string `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
@@ -94,6 +102,7 @@ func New(specs []kit.Spec) *Config {
 		Drain:     30 * time.Second,
 		Log:       Log{Level: "info", Format: "text"},
 		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30},
+		Tracing:   Tracing{Sample: 1},
 		Admin:     Admin{Listen: "127.0.0.1:9464"},
 		Directory: directory.Defaults(),
 		CallState: callstate.DefaultConfig(),

@@ -63,6 +63,7 @@ func (c *Config) Validate() error {
 	bad := func(path, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 	}
+	c.Tracing.validate(bad)
 	known := append(c.AllRoles(), RoleAll)
 	if len(c.Roles) == 0 {
 		bad("roles", "must name at least one")
@@ -196,4 +197,16 @@ func within(section string, err error) []error {
 		return []error{fmt.Errorf("%s.%s: %s", section, e.Field, e.Message)}
 	}
 	return []error{fmt.Errorf("%s.%w", section, err)}
+}
+
+func (t Tracing) validate(bad func(path, format string, args ...any)) {
+	if t.Sample < 0 || t.Sample > 1 {
+		bad("tracing.sample", "must be from 0 to 1")
+	}
+	if t.Endpoint == "" {
+		return
+	}
+	if u, err := url.Parse(t.Endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" || u.User != nil {
+		bad("tracing.endpoint", "must be http://host:port or https://host:port")
+	}
 }

@@ -149,6 +149,9 @@ func (x *Exchange) onBus(ctx context.Context, kind string, run func(b *bus.Bus) 
 	if err != nil {
 		return fmt.Errorf("bus identity: %w", err)
 	}
+	if x.traces != nil {
+		b = b.Traced(x.traces.Role(kind))
+	}
 	return run(b)
 }
 

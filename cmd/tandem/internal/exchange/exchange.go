@@ -21,6 +21,7 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/embednats"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/metrics"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/roles"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/tracing"
 	"github.com/tandem-rtc/tandem/schema"
 	"github.com/tandem-rtc/tandem/services/callstate"
 )
@@ -43,6 +44,7 @@ type Exchange struct {
 	nats    *embednats.Server // set once the role nats is ready
 	conn    *natsbus.Conn     // the operator's, if the process has that identity; set once the bus is reached
 	conns   connections
+	traces  *tracing.Exporter // nil: nothing is traced
 	// callState is the role's service while it runs.
 	callState atomic.Pointer[callstate.Service]
 	local     *localbus.Router
@@ -92,6 +94,9 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 		}
 	}
 	x.metrics.Watch(func() bool { ok, _ := x.ready(); return ok }, x.conns.connected, x.conns.slow)
+	if err := x.openTraces(opts.Version); err != nil {
+		return nil, err
+	}
 	x.admin = admin.New(admin.Config{
 		Token: cfg.Admin.Token, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
 	})
@@ -111,6 +116,9 @@ func (x *Exchange) Close() {
 		}
 	}
 	x.closeAdapterPorts()
+	if x.traces != nil {
+		x.traces.Close()
+	}
 	if x.data != nil {
 		x.data.close()
 	}

@@ -37,7 +37,12 @@ type DirectoryRequest struct {
 	//	*DirectoryRequest_Phone
 	//	*DirectoryRequest_Wake
 	//	*DirectoryRequest_PutDevice
-	Body          isDirectoryRequest_Body `protobuf_oneof:"body"`
+	Body isDirectoryRequest_Body `protobuf_oneof:"body"`
+	// The call that the question is asked for, for traces. Empty if nobody traces, or
+	// if there is none.
+	CallId string `protobuf:"bytes,20,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// The command in whose course it is asked, likewise.
+	CommandId     string `protobuf:"bytes,21,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -131,6 +136,20 @@ func (x *DirectoryRequest) GetPutDevice() *PutDevice {
 		}
 	}
 	return nil
+}
+
+func (x *DirectoryRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *DirectoryRequest) GetCommandId() string {
+	if x != nil {
+		return x.CommandId
+	}
+	return ""
 }
 
 type isDirectoryRequest_Body interface {
@@ -654,7 +673,7 @@ var File_tandem_call_v1_directory_proto protoreflect.FileDescriptor
 
 const file_tandem_call_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x1etandem/call/v1/directory.proto\x12\x0etandem.call.v1\x1a\x1btandem/call/v1/common.proto\"\xdc\x02\n" +
+	"\x1etandem/call/v1/directory.proto\x12\x0etandem.call.v1\x1a\x1btandem/call/v1/common.proto\"\x94\x03\n" +
 	"\x10DirectoryRequest\x12B\n" +
 	"\fauthenticate\x18\x01 \x01(\v2\x1c.tandem.call.v1.AuthenticateH\x00R\fauthenticate\x123\n" +
 	"\aresolve\x18\x02 \x01(\v2\x17.tandem.call.v1.ResolveH\x00R\aresolve\x120\n" +
@@ -662,7 +681,10 @@ const file_tandem_call_v1_directory_proto_rawDesc = "" +
 	"\x05phone\x18\x04 \x01(\v2\x15.tandem.call.v1.PhoneH\x00R\x05phone\x12*\n" +
 	"\x04wake\x18\x05 \x01(\v2\x14.tandem.call.v1.WakeH\x00R\x04wake\x12:\n" +
 	"\n" +
-	"put_device\x18\x06 \x01(\v2\x19.tandem.call.v1.PutDeviceH\x00R\tputDeviceB\x06\n" +
+	"put_device\x18\x06 \x01(\v2\x19.tandem.call.v1.PutDeviceH\x00R\tputDevice\x12\x17\n" +
+	"\acall_id\x18\x14 \x01(\tR\x06callId\x12\x1d\n" +
+	"\n" +
+	"command_id\x18\x15 \x01(\tR\tcommandIdB\x06\n" +
 	"\x04body\"a\n" +
 	"\fAuthenticate\x12=\n" +
 	"\vcredentials\x18\x01 \x01(\v2\x1b.tandem.call.v1.CredentialsR\vcredentials\x12\x12\n" +
