@@ -27,7 +27,9 @@ type Config struct {
 	// Log gets no keys and no contents.
 	Log *slog.Logger
 
-	// HTTP is what requests are made with, http.DefaultTransport if it is nil.
+	// HTTP is what requests are made with, http.DefaultTransport if it is nil. The
+	// requests that wait for to-device messages, one for each device, are made with
+	// a copy of it that has no limit of connections.
 	HTTP http.RoundTripper
 	// Known reports whether two users share a room that counts. To-device
 	// messages of others are dropped unread. Without it, all are read.
@@ -44,6 +46,8 @@ type Config struct {
 	// AskAfter is how long keys may be missing before their sender is asked for
 	// them; 2 s if 0.
 	AskAfter time.Duration
+
+	polls http.RoundTripper
 }
 
 func (c *Config) complete() error {
@@ -60,14 +64,21 @@ func (c *Config) complete() error {
 	case c.MaxDevices < 0:
 		return schema.Invalid("max_devices", "must not be negative")
 	}
+	if c.MaxDevices == 0 {
+		c.MaxDevices = 256
+	}
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultTransport
 	}
+	c.polls = c.HTTP
+	if t, ok := c.HTTP.(*http.Transport); ok {
+		t = t.Clone()
+		t.MaxConnsPerHost, t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, c.MaxDevices, c.MaxDevices
+		t.ResponseHeaderTimeout = 0
+		c.polls = t
+	}
 	if c.Known == nil {
 		c.Known = func(id.UserID, id.UserID) bool { return true }
-	}
-	if c.MaxDevices == 0 {
-		c.MaxDevices = 256
 	}
 	for _, d := range []struct {
 		v   *time.Duration

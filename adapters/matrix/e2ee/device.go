@@ -27,6 +27,7 @@ type device struct {
 	vault  *vault
 	store  *store
 	client *mautrix.Client
+	polls  *http.Client // for /sync
 	mach   *crypto.OlmMachine
 	states *states
 	onKeys func(as id.UserID, room id.RoomID, session id.SessionID)
@@ -100,6 +101,7 @@ func (d *device) open() (err error) {
 	d.client.DeviceID = account.Device
 	d.client.Log = zerologTo(d.log)
 	d.client.Client = &http.Client{Transport: gate{d.vault, d.cfg.HTTP}}
+	d.polls = &http.Client{Transport: gate{d.vault, d.cfg.polls}}
 	if account.Token == "" {
 		if err := d.login(); err != nil {
 			return err

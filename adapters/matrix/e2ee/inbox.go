@@ -62,7 +62,7 @@ func (d *device) receive() error {
 }
 
 func (d *device) poll(next string) (*mautrix.RespSync, error) {
-	req := mautrix.ReqSync{Since: next, FilterID: toDeviceOnly, SetPresence: event.PresenceOffline}
+	req := mautrix.ReqSync{Since: next, FilterID: toDeviceOnly, SetPresence: event.PresenceOffline, Client: d.polls}
 	if next != "" {
 		req.Timeout = int(d.cfg.PollTimeout.Milliseconds())
 	}

@@ -67,6 +67,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	k.ended = true
 	k.mu.Unlock()
 	k.wg.Wait()
+	if idle, ok := k.cfg.polls.(interface{ CloseIdleConnections() }); ok {
+		idle.CloseIdleConnections()
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ const (
 	maxOwnGroups  = 3         // own Megolm sessions of a room, to answer requests for keys
 	maxDevices    = 256       // known devices of a peer
 	maxPeerRooms  = 16        // rooms shared with one peer
-	maxSeen       = 1024      // remembered message indices of a Megolm session
+	maxSeen       = 512       // remembered message indices of a Megolm session
 )
 
 // accountRecord is the device itself. Name: account.

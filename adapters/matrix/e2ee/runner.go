@@ -59,7 +59,7 @@ func (r *runner) run(ctx context.Context) {
 	}
 	for failures := 0; ctx.Err() == nil; {
 		began := time.Now()
-		err := r.serve(ctx)
+		served, err := r.serve(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -67,7 +67,9 @@ func (r *runner) run(ctx context.Context) {
 			failures = 1
 		}
 		r.k.cfg.Log.Error("a device failed and is opened anew", "user", string(r.user), "error", err)
-		r.set(nil, err)
+		if !served || schema.CodeOf(err) == callv1.Code_CODE_CONFLICT {
+			r.set(nil, err) // else it is likely to be back at once
+		}
 		pause(ctx, backoff(failures), r.kick)
 		r.set(nil, nil)
 	}
@@ -76,11 +78,12 @@ func (r *runner) run(ctx context.Context) {
 
 var errStopped = schema.Errorf(callv1.Code_CODE_RETRY, "the device was stopped")
 
-// serve opens the device and serves it until it fails or ctx ends.
-func (r *runner) serve(ctx context.Context) error {
+// serve opens the device and serves it until it fails or ctx ends. served: it
+// could be opened.
+func (r *runner) serve(ctx context.Context) (served bool, err error) {
 	dev, err := open(ctx, &r.k.cfg, r.user, r.k.arrived)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var chores sync.WaitGroup
 	chores.Go(dev.doChores)
@@ -92,7 +95,7 @@ func (r *runner) serve(ctx context.Context) error {
 	if failed := dev.vault.failed(); failed != nil {
 		err = failed
 	}
-	return refusal(err)
+	return true, refusal(err)
 }
 
 // retryAfter is how soon after a failure somebody who needs the device has it
