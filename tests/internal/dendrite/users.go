@@ -50,3 +50,26 @@ func (u *User) SetDisplayName(t testing.TB, name string) {
 	t.Helper()
 	u.request(t, http.MethodPut, "/profile/"+escape(u.ID)+"/displayname", map[string]any{"displayname": name}, nil)
 }
+
+// At gives a server that somebody else started, to be used and not to be stopped.
+func At(t testing.TB, url, name string) *Server {
+	t.Helper()
+	return &Server{URL: url, Name: name, t: t}
+}
+
+// SignIn signs an account of a server in, at a new device.
+func (s *Server) SignIn(t testing.TB, localpart, password string) *User {
+	t.Helper()
+	u := &User{Localpart: localpart, Password: password, server: s}
+	var made struct {
+		ID     string `json:"user_id"`
+		Token  string `json:"access_token"`
+		Device string `json:"device_id"`
+	}
+	s.request(t, "", http.MethodPost, "/_matrix/client/v3/login", map[string]any{
+		"type": "m.login.password", "password": password,
+		"identifier": map[string]any{"type": "m.id.user", "user": localpart},
+	}, &made)
+	u.ID, u.Token, u.Device = made.ID, made.Token, made.Device
+	return u
+}
