@@ -62,10 +62,6 @@ func nodes(t *testing.T, version string) func(kittest.T) kittest.Node {
 	var mu sync.Mutex
 	sites := map[kittest.T]*site{}
 	return func(kt kittest.T) kittest.Node {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			kt.Fatalf("listen: %v", err)
-		}
 		mu.Lock()
 		defer mu.Unlock()
 		s := sites[kt]
@@ -73,23 +69,40 @@ func nodes(t *testing.T, version string) func(kittest.T) kittest.Node {
 			s = newSite(kt, t.TempDir())
 			sites[kt] = s
 		}
-		s.home.MoveService("tandem", "http://"+l.Addr().String())
-		cfg := Defaults()
-		cfg.Homeserver, cfg.ServerName, cfg.Registration, cfg.Listener = s.home.URL, serverName, s.registration, l
-		cfg.Crossing = 100 * time.Millisecond // call state takes offers back sooner than in earnest
-		cfg.CallsPerMinute = 1000             // so that it is not this that refuses
-		alerts := kittest.NewAlerts(func(legID string) string { return legID })
-		return kittest.Node{Spec: alerts.Spec(Spec()), Config: cfg, Dial: func(ctx context.Context) (kittest.Client, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-			if err != nil {
-				return nil, err
-			}
-			_ = c.Close() // the node is there
-			return matrixtest.Kit(matrixtest.Dial(matrixtest.Options{
-				Homeserver: s.home.URL, Bot: "@" + BotLocalpart + ":" + serverName, Ghosts: GhostPrefix, Version: version,
-			}), alerts), nil
-		}}
+		return s.node(kt, version, nil)
 	}
+}
+
+// node makes a node, which the homeserver sends its transactions to from now on.
+func (s *site) node(kt kittest.T, version string, change func(*Config)) kittest.Node {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		kt.Fatalf("listen: %v", err)
+	}
+	s.home.MoveService("tandem", "http://"+l.Addr().String())
+	cfg := Defaults()
+	cfg.Homeserver, cfg.ServerName, cfg.Registration, cfg.Listener = s.home.URL, serverName, s.registration, l
+	cfg.Crossing = 100 * time.Millisecond // call state takes offers back sooner than in earnest
+	cfg.CallsPerMinute = 1000             // so that it is not this that refuses
+	if change != nil {
+		change(cfg)
+	}
+	alerts := kittest.NewAlerts(func(legID string) string { return legID })
+	return kittest.Node{Spec: alerts.Spec(Spec()), Config: cfg, Dial: func(ctx context.Context) (kittest.Client, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		_ = c.Close() // the node is there
+		return matrixtest.Kit(s.device(version), alerts), nil
+	}}
+}
+
+// device is a device of somebody who has not signed in.
+func (s *site) device(version string) *matrixtest.Client {
+	return matrixtest.Dial(matrixtest.Options{
+		Homeserver: s.home.URL, Bot: "@" + BotLocalpart + ":" + serverName, Ghosts: GhostPrefix, Version: version,
+	})
 }
 
 func newSite(t kittest.T, dir string) *site {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 	"github.com/tandem-rtc/tandem/schema"
@@ -199,6 +200,11 @@ func (c *Client) poll(since string) {
 		if stalled {
 			<-c.life.Done()
 		}
+		var refused *Error
+		if err != nil && c.life.Err() == nil && !errors.As(err, &refused) {
+			c.pause() // the homeserver is away
+			continue
+		}
 		if c.life.Err() != nil || err != nil {
 			c.mu.Lock()
 			c.err = errors.Join(errClosed, err)
@@ -208,6 +214,16 @@ func (c *Client) poll(since string) {
 		}
 		since = s.Next
 		c.take(s, false)
+	}
+}
+
+// pause waits before the homeserver is asked again that did not answer.
+func (c *Client) pause() {
+	t := time.NewTimer(50 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.life.Done():
 	}
 }
 
@@ -260,6 +276,12 @@ func (c *Client) Send(ctx context.Context, room, eventType string, content any) 
 		room = c.roomWith(c.o.Bot)
 	}
 	return c.send(ctx, room, eventType, content)
+}
+
+// Do asks the client-server API as this device: path is what follows /_matrix/client/v3.
+// in and out are JSON; nil for none.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	return c.api.do(ctx, method, v3+path, in, out)
 }
 
 func (c *Client) send(ctx context.Context, room, eventType string, content any) error {
