@@ -1,6 +1,8 @@
 package step
 
 import (
+	"google.golang.org/protobuf/proto"
+
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -124,6 +126,29 @@ func answerCall(t *txn) {
 // answerLeg marks a leg whose terminal needs no event to know it.
 func (t *txn) answerLeg(l *callv1.Leg) {
 	l.State = callv1.LegState_LEG_STATE_ANSWERED
+	t.answeredWith(l)
+}
+
+// answeredWith notes what an answer says that its terminal can do in this call.
+func (t *txn) answeredWith(l *callv1.Leg) {
+	if f := t.in.Command.GetAnswer().GetFeatures(); f != nil {
+		l.AnsweredWith, l.Terminal = f, as(l.GetTerminal(), f)
+	}
+}
+
+// as gives a terminal that can do in a call what its answer there said, in a copy. A
+// nil f is the terminal itself.
+func as(terminal *callv1.Terminal, f *callv1.Features) *callv1.Terminal {
+	if f == nil {
+		return terminal
+	}
+	attached := terminal.GetFeatures()
+	f = proto.CloneOf(f)
+	f.Resumes, f.RemembersCalls, f.Durable = attached.GetResumes(), attached.GetRemembersCalls(), attached.GetDurable()
+	f.ShowsCalls = attached.GetShowsCalls()
+	out := proto.CloneOf(terminal)
+	out.Features = f
+	return out
 }
 
 // answerCaller gives a calling leg the answer that the media node made, now or

@@ -100,7 +100,7 @@ func (m *model) fitting(l *callv1.Leg) *callv1.Command {
 		return pick(m, reofferSDP(sdp), reofferSDP(sdp), pushOn(1, ""), pushOn(1, ""), refuseOn(1, ""), hangUpMaybe(m))
 	case l.GetSide() == callv1.Side_SIDE_CALLEE || l.GetOrdinal() > 1:
 		return pick(m, ringingOn(1, ""), earlyOn(1, ""), emptyAnswerOn(1, ""), hangUpOn(1, "", busy), failedOn(1, "", busy),
-			&callv1.Command{Body: &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: sdp}}},
+			&callv1.Command{Body: &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: sdp, Features: &callv1.Features{Video: true}}}},
 			&callv1.Command{Body: &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: sdp}}})
 	}
 	return hangUpMaybe(m)

@@ -38,7 +38,7 @@ func cloneLeg(l *callv1.Leg) *callv1.Leg {
 		Skeleton: l.Skeleton, MediaConnected: l.MediaConnected, Lost: l.Lost,
 		Alerted: l.Alerted, Reason: l.Reason, CreatedAt: l.CreatedAt, EndedAt: l.EndedAt,
 		TransportRevision: l.TransportRevision, OfferOut: l.OfferOut, OfferDue: l.OfferDue,
-		OfferHops: l.OfferHops, Early: l.Early,
+		OfferHops: l.OfferHops, Early: l.Early, AnsweredWith: l.AnsweredWith,
 	}
 }
 

@@ -121,7 +121,7 @@ func (t *txn) takeUpLost(target *callv1.Terminal) bool {
 // takeUp gives a leg, and the events that wait for it, to another terminal. Media
 // that was lost with the former one has to come up again.
 func (t *txn) takeUp(target *callv1.Terminal, l *callv1.Leg) {
-	l.Terminal, l.Lost = target, false
+	l.Terminal, l.Lost = as(target, l.GetAnsweredWith()), false
 	t.clearDeadline(callv1.DeadlineKind_DEADLINE_KIND_LOST, l.GetId())
 	for i, e := range t.call.GetPendingEvents() {
 		if e.GetLegId() == l.GetId() {

@@ -109,6 +109,7 @@ func (t *txn) candidateAnswers(l *callv1.Leg) {
 			l.Skeleton = skeleton
 		}
 	}
+	t.answeredWith(l)
 	old := active(t.call, l.GetSide())
 	t.takePlace(l, t.call.GetPushLegId() == old.GetId())
 }

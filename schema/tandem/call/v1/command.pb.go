@@ -704,7 +704,13 @@ type Answer struct {
 	// had one.
 	Sdp string `protobuf:"bytes,1,opt,name=sdp,proto3" json:"sdp,omitempty"`
 	// Headers for the caller.
-	Headers       []*Header `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
+	Headers []*Header `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty"`
+	// What this terminal can do in this call, all of it, where that is known only
+	// now (a Matrix room is answered by one of several clients); the same as the
+	// terminal if empty. Whether and how the leg is taken up after a loss, and whether
+	// the terminal is shown calls, stays as attached. In an answered call it is read
+	// from those that ring only.
+	Features      *Features `protobuf:"bytes,3,opt,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -749,6 +755,13 @@ func (x *Answer) GetSdp() string {
 func (x *Answer) GetHeaders() []*Header {
 	if x != nil {
 		return x.Headers
+	}
+	return nil
+}
+
+func (x *Answer) GetFeatures() *Features {
+	if x != nil {
+		return x.Features
 	}
 	return nil
 }
@@ -1512,10 +1525,11 @@ const file_tandem_call_v1_command_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\x1b\n" +
 	"\aRinging\x12\x10\n" +
-	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"L\n" +
+	"\x03sdp\x18\x01 \x01(\tR\x03sdp\"\x82\x01\n" +
 	"\x06Answer\x12\x10\n" +
 	"\x03sdp\x18\x01 \x01(\tR\x03sdp\x120\n" +
-	"\aheaders\x18\x02 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\"8\n" +
+	"\aheaders\x18\x02 \x03(\v2\x16.tandem.call.v1.HeaderR\aheaders\x124\n" +
+	"\bfeatures\x18\x03 \x01(\v2\x18.tandem.call.v1.FeaturesR\bfeatures\"8\n" +
 	"\x06HangUp\x12.\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x16.tandem.call.v1.ReasonR\x06reason\"t\n" +
 	"\tLegFailed\x12.\n" +
@@ -1617,9 +1631,10 @@ var file_tandem_call_v1_command_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 	(*Terminal)(nil),              // 20: tandem.call.v1.Terminal
 	(*Party)(nil),                 // 21: tandem.call.v1.Party
-	(Reason)(0),                   // 22: tandem.call.v1.Reason
-	(*Error)(nil),                 // 23: tandem.call.v1.Error
-	(*Skeleton)(nil),              // 24: tandem.call.v1.Skeleton
+	(*Features)(nil),              // 22: tandem.call.v1.Features
+	(Reason)(0),                   // 23: tandem.call.v1.Reason
+	(*Error)(nil),                 // 24: tandem.call.v1.Error
+	(*Skeleton)(nil),              // 25: tandem.call.v1.Skeleton
 }
 var file_tandem_call_v1_command_proto_depIdxs = []int32{
 	19, // 0: tandem.call.v1.Command.sent_at:type_name -> google.protobuf.Timestamp
@@ -1641,21 +1656,22 @@ var file_tandem_call_v1_command_proto_depIdxs = []int32{
 	21, // 16: tandem.call.v1.Offer.caller:type_name -> tandem.call.v1.Party
 	4,  // 17: tandem.call.v1.Offer.headers:type_name -> tandem.call.v1.Header
 	4,  // 18: tandem.call.v1.Answer.headers:type_name -> tandem.call.v1.Header
-	22, // 19: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
-	22, // 20: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
-	3,  // 21: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
-	20, // 22: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
-	0,  // 23: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
-	20, // 24: tandem.call.v1.Pull.terminal:type_name -> tandem.call.v1.Terminal
-	23, // 25: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
-	1,  // 26: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
-	22, // 27: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
-	24, // 28: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	22, // 19: tandem.call.v1.Answer.features:type_name -> tandem.call.v1.Features
+	23, // 20: tandem.call.v1.HangUp.reason:type_name -> tandem.call.v1.Reason
+	23, // 21: tandem.call.v1.LegFailed.reason:type_name -> tandem.call.v1.Reason
+	3,  // 22: tandem.call.v1.HandOver.offer:type_name -> tandem.call.v1.Offer
+	20, // 23: tandem.call.v1.TerminalAttached.terminal:type_name -> tandem.call.v1.Terminal
+	0,  // 24: tandem.call.v1.DeadlinePassed.kind:type_name -> tandem.call.v1.DeadlineKind
+	20, // 25: tandem.call.v1.Pull.terminal:type_name -> tandem.call.v1.Terminal
+	24, // 26: tandem.call.v1.Reply.error:type_name -> tandem.call.v1.Error
+	1,  // 27: tandem.call.v1.Reply.leg_state:type_name -> tandem.call.v1.LegState
+	23, // 28: tandem.call.v1.Reply.reason:type_name -> tandem.call.v1.Reason
+	25, // 29: tandem.call.v1.Reply.skeleton:type_name -> tandem.call.v1.Skeleton
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_command_proto_init() }

@@ -440,7 +440,10 @@ type Leg struct {
 	// that two terminals cannot keep each other changing.
 	OfferHops uint32 `protobuf:"varint,19,opt,name=offer_hops,json=offerHops,proto3" json:"offer_hops,omitempty"`
 	// The terminal gave its description before it answered (early media).
-	Early         bool `protobuf:"varint,20,opt,name=early,proto3" json:"early,omitempty"`
+	Early bool `protobuf:"varint,20,opt,name=early,proto3" json:"early,omitempty"`
+	// What the terminal's answer said that it can do, which stays true of whichever
+	// terminal takes the leg up; empty if it did not say.
+	AnsweredWith  *Features `protobuf:"bytes,21,opt,name=answered_with,json=answeredWith,proto3" json:"answered_with,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -613,6 +616,13 @@ func (x *Leg) GetEarly() bool {
 		return x.Early
 	}
 	return false
+}
+
+func (x *Leg) GetAnsweredWith() *Features {
+	if x != nil {
+		return x.AnsweredWith
+	}
+	return nil
 }
 
 // Deadline is a point in time at which the owner sends itself DeadlinePassed.
@@ -972,7 +982,7 @@ const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\bended_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12(\n" +
 	"\x10handed_over_from\x18\x16 \x01(\tR\x0ehandedOverFrom\x120\n" +
 	"\arefusal\x18\x17 \x01(\x0e2\x16.tandem.call.v1.ReasonR\arefusal\x12\x1e\n" +
-	"\vpush_leg_id\x18\x18 \x01(\tR\tpushLegId\"\xe4\x05\n" +
+	"\vpush_leg_id\x18\x18 \x01(\tR\tpushLegId\"\xa3\x06\n" +
 	"\x03Leg\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\rR\aordinal\x12(\n" +
@@ -997,7 +1007,8 @@ const file_tandem_call_v1_record_proto_rawDesc = "" +
 	"\toffer_due\x18\x12 \x01(\bR\bofferDue\x12\x1d\n" +
 	"\n" +
 	"offer_hops\x18\x13 \x01(\rR\tofferHops\x12\x14\n" +
-	"\x05early\x18\x14 \x01(\bR\x05early\"\x7f\n" +
+	"\x05early\x18\x14 \x01(\bR\x05early\x12=\n" +
+	"\ranswered_with\x18\x15 \x01(\v2\x18.tandem.call.v1.FeaturesR\fansweredWith\"\x7f\n" +
 	"\bDeadline\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.tandem.call.v1.DeadlineKindR\x04kind\x12\x15\n" +
 	"\x06leg_id\x18\x02 \x01(\tR\x05legId\x12*\n" +
@@ -1064,8 +1075,9 @@ var file_tandem_call_v1_record_proto_goTypes = []any{
 	(LegState)(0),                 // 14: tandem.call.v1.LegState
 	(*Terminal)(nil),              // 15: tandem.call.v1.Terminal
 	(*Skeleton)(nil),              // 16: tandem.call.v1.Skeleton
-	(DeadlineKind)(0),             // 17: tandem.call.v1.DeadlineKind
-	(*Reply)(nil),                 // 18: tandem.call.v1.Reply
+	(*Features)(nil),              // 17: tandem.call.v1.Features
+	(DeadlineKind)(0),             // 18: tandem.call.v1.DeadlineKind
+	(*Reply)(nil),                 // 19: tandem.call.v1.Reply
 }
 var file_tandem_call_v1_record_proto_depIdxs = []int32{
 	0,  // 0: tandem.call.v1.CallRecord.state:type_name -> tandem.call.v1.CallState
@@ -1090,16 +1102,17 @@ var file_tandem_call_v1_record_proto_depIdxs = []int32{
 	11, // 19: tandem.call.v1.Leg.reason:type_name -> tandem.call.v1.Reason
 	13, // 20: tandem.call.v1.Leg.created_at:type_name -> google.protobuf.Timestamp
 	13, // 21: tandem.call.v1.Leg.ended_at:type_name -> google.protobuf.Timestamp
-	17, // 22: tandem.call.v1.Deadline.kind:type_name -> tandem.call.v1.DeadlineKind
-	13, // 23: tandem.call.v1.Deadline.at:type_name -> google.protobuf.Timestamp
-	18, // 24: tandem.call.v1.Done.reply:type_name -> tandem.call.v1.Reply
-	13, // 25: tandem.call.v1.LadderEntry.at:type_name -> google.protobuf.Timestamp
-	8,  // 26: tandem.call.v1.PairRecord.calls:type_name -> tandem.call.v1.PairCall
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	17, // 22: tandem.call.v1.Leg.answered_with:type_name -> tandem.call.v1.Features
+	18, // 23: tandem.call.v1.Deadline.kind:type_name -> tandem.call.v1.DeadlineKind
+	13, // 24: tandem.call.v1.Deadline.at:type_name -> google.protobuf.Timestamp
+	19, // 25: tandem.call.v1.Done.reply:type_name -> tandem.call.v1.Reply
+	13, // 26: tandem.call.v1.LadderEntry.at:type_name -> google.protobuf.Timestamp
+	8,  // 27: tandem.call.v1.PairRecord.calls:type_name -> tandem.call.v1.PairCall
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_tandem_call_v1_record_proto_init() }
