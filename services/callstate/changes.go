@@ -42,6 +42,13 @@ func (s *Service) dead(t *callv1.Terminal) bool {
 	return !s.nodes.serves(t) && s.now().Sub(t.GetAttachedAt().AsTime()) > newcomer
 }
 
+// neverCame reports whether the node of a terminal that has not answered since a
+// time is not there, and nobody will notice that it went: it may have gone before
+// this node of call state came.
+func (s *Service) neverCame(t *callv1.Terminal, silent time.Time) bool {
+	return !s.nodes.serves(t) && s.now().Sub(silent) > s.cfg.NodeGrace
+}
+
 // reachable lists a subscriber's terminals but those of dead nodes.
 func (s *Service) reachable(subscriber string) []*callv1.Terminal {
 	all := s.terminals.of(subscriber)
@@ -69,7 +76,7 @@ func (s *Service) nodeChanged(n bus.Node, up bool) {
 		return
 	}
 	if before, known := s.nodes.before(n); known && before.Instance != n.Instance {
-		s.nodeLost(before)
+		s.nodeLost(before, func(t *callv1.Terminal) bool { return t.GetInstance() == before.Instance })
 	}
 	before, known := s.nodes.get(n.Kind, n.Node)
 	if hasTerminals := n.Kind != step.KindMedia && n.Kind != step.KindCallState; hasTerminals && (!known || before.Instance != n.Instance) {
@@ -110,12 +117,13 @@ func (s *Service) missed(n bus.Node) {
 		return
 	}
 	if gone, ok := s.nodes.forget(n); ok {
-		s.nodeLost(gone)
+		// Whichever start of it: one that ended soon may not have been seen.
+		s.nodeLost(gone, func(*callv1.Terminal) bool { return true })
 	}
 }
 
-// nodeLost gives up what a node held.
-func (s *Service) nodeLost(n bus.Node) {
+// nodeLost gives up what a node held, of its terminals those that are gone with it.
+func (s *Service) nodeLost(n bus.Node, gone func(*callv1.Terminal) bool) {
 	s.log.Warn("node lost", "kind", n.Kind, "node", n.Node, "instance", n.Instance)
 	for _, a := range s.subs.all() {
 		c := a.record.Load()
@@ -124,7 +132,7 @@ func (s *Service) nodeLost(n bus.Node) {
 		}
 		for _, l := range c.GetLegs() {
 			t := l.GetTerminal()
-			if t.GetKind() == n.Kind && t.GetNode() == n.Node && t.GetInstance() == n.Instance {
+			if t.GetKind() == n.Kind && t.GetNode() == n.Node && gone(t) {
 				a.legLost(l, "its node is gone")
 			}
 		}
@@ -134,7 +142,7 @@ func (s *Service) nodeLost(n bus.Node) {
 	}
 }
 
-// reconcile compares a restored call with the nodes and terminals there are, and
+// reconcile compares a call that was found in the journal with the nodes and terminals there are, and
 // has it give up what is gone and ring what has come. A node that is missing
 // gets its grace: call state may be the first to be back.
 func (s *Service) reconcile(a *actor) {

@@ -29,7 +29,8 @@ type delivery struct {
 	leg     *callv1.Leg
 	acked   uint64
 	running bool
-	paused  bool // its terminal is lost; set again when it is back
+	silent  time.Time // since when its node does not answer; zero if it does
+	paused  bool      // its terminal is lost; set again when it is back
 	wake    chan struct{}
 }
 
@@ -49,6 +50,9 @@ func (d *deliveries) set(c *callv1.CallRecord) {
 	}
 	for _, l := range c.GetLegs() {
 		if q := d.legs[l.GetId()]; q != nil {
+			if q.leg.GetTerminal().GetId() != l.GetTerminal().GetId() {
+				q.silent = time.Time{}
+			}
 			q.leg = l
 			q.paused = l.GetLost()
 		}
@@ -176,7 +180,7 @@ func (d *deliveries) next(q *delivery) (*callv1.Event, *callv1.Leg) {
 
 func (d *deliveries) done(q *delivery, e *callv1.Event) {
 	d.mu.Lock()
-	q.acked = max(q.acked, e.GetNumber())
+	q.acked, q.silent = max(q.acked, e.GetNumber()), time.Time{}
 	for len(q.events) > 0 && q.events[0].GetNumber() <= q.acked {
 		q.events = q.events[1:]
 	}
@@ -247,8 +251,12 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 		return true
 	}
 	log := s.log.With("call", e.GetCallId(), "leg", e.GetLegId(), "number", e.GetNumber(), "node", t.GetNode())
+	silent := d.silence(e.GetLegId(), err != nil)
 	if err != nil {
 		log.Debug("event not delivered", "error", err)
+		if !over && s.neverCame(t, silent) {
+			d.a.legLost(l, "its node is not there")
+		}
 		return over && !s.nodes.serves(t) && s.noneWillCome(l)
 	}
 	switch ack.GetError().GetCode() {
@@ -268,6 +276,19 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 		log.Warn("event refused", "code", schema.CodeName(ack.GetError().GetCode()), "error", ack.GetError().GetMessage())
 		return true
 	}
+}
+
+// silence notes whether a leg's node has answered, and gives since when it does not.
+func (d *deliveries) silence(legID string, silent bool) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.legs[legID]
+	if !silent {
+		q.silent = time.Time{}
+	} else if q.silent.IsZero() {
+		q.silent = d.a.p.s.now()
+	}
+	return q.silent
 }
 
 // standIn gives the terminal that hears of a leg's end: its own, or, if that is

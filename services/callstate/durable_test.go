@@ -130,3 +130,40 @@ func TestARoomWhoseAdapterStaysAway(t *testing.T) {
 	}
 	r.media.empty(r)
 }
+
+// TestATerminalWhoseNodeCallStateNeverSaw: it is still in the table, and takes a leg
+// up or is rung; the next one has the leg.
+func TestATerminalWhoseNodeCallStateNeverSaw(t *testing.T) {
+	for name, told := range map[string]bool{"that was told all": true, "that was told nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.media.settled = true
+			kill := r.startCallState(nil)
+			a, m := r.startAdapter("loopback", "n1"), r.startAdapter("matrix", "n1")
+			if !told {
+				m.refuse = func(*callv1.Event) *callv1.Error { return &callv1.Error{Code: callv1.Code_CODE_RETRY} }
+			}
+			alice, bob := a.attachWith("alice", able()), m.attachWith("bob", livesOn())
+			placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+			if told {
+				m.event(bob, "incoming", isIncoming)
+			}
+			kill()
+			second := r.startAgain(m, "n1")
+			second.attachWith("bob", livesOn())
+			second.leave()
+			r.startCallState(nil)
+			third := r.startAdapter("matrix", "n2")
+			bob = third.attachWith("bob", livesOn())
+			r.until("taken up", func() bool {
+				return record(t, a.b, placed.GetCallId()).GetLegs()[1].GetTerminal().GetId() == bob.GetId()
+			})
+			if !told {
+				third.event(bob, "incoming", isIncoming)
+			}
+			if n := len(record(t, a.b, placed.GetCallId()).GetLegs()); n != 2 {
+				t.Errorf("%d legs", n)
+			}
+		})
+	}
+}

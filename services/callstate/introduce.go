@@ -62,7 +62,8 @@ func (a *actor) introduce(before, after *callv1.CallRecord) {
 func (a *actor) probe(e *callv1.Event, l *callv1.Leg) {
 	s, t := a.p.s, l.GetTerminal()
 	backoff := eventBackoff
-	for end := s.now().Add(s.cfg.Grace); s.ctx.Err() == nil && !a.gone.Load() && s.now().Before(end); {
+	begun := s.now()
+	for end := begun.Add(s.cfg.Grace); s.ctx.Err() == nil && !a.gone.Load() && s.now().Before(end); {
 		ctx, cancel := context.WithTimeout(s.ctx, eventTimeout)
 		ack, err := s.env.Bus.Event(ctx, t.GetKind(), t.GetNode(), e)
 		cancel()
@@ -71,6 +72,9 @@ func (a *actor) probe(e *callv1.Event, l *callv1.Leg) {
 			return
 		case err == nil && ack.GetError().GetCode() == callv1.Code_CODE_GONE:
 			a.legLost(l, "its node does not know the terminal")
+			return
+		case err != nil && s.neverCame(t, begun):
+			a.legLost(l, "its node is not there")
 			return
 		}
 		wait := time.NewTimer(backoff)

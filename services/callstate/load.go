@@ -62,6 +62,7 @@ func (a *actor) found(r bus.Record) error {
 		a.p.s.subs.add(a, c)
 		a.countLive(c)
 		a.p.s.goRun(func() { a.p.s.askMedia(a, c) })
+		a.p.s.goRun(func() { a.p.s.reconcile(a) })
 	} else {
 		a.p.s.subs.remove(a)
 		a.countOver()

@@ -50,12 +50,9 @@ func (p *partition) recover(ctx context.Context) error {
 func (p *partition) restore(r bus.Record) {
 	id := schema.CallOfRecord(r.Subject)
 	p.mu.Lock()
-	if here := p.calls[id]; p.lease == nil || p.closed || here != nil {
+	if p.lease == nil || p.closed || p.calls[id] != nil {
 		p.mu.Unlock()
-		if here != nil {
-			p.s.reconcile(here) // a command loaded it first
-		}
-		return
+		return // or a command loads it first
 	}
 	// Held as running, so that no command's goroutine touches it meanwhile.
 	a := newActor(p, id)
@@ -73,7 +70,6 @@ func (p *partition) restore(r bus.Record) {
 	a.deliveries.wake()
 	if step.Live(c) {
 		s.log.Info("call restored", "call", id, "state", step.StateName(c), "pending", len(c.GetPendingEvents()))
-		s.reconcile(a)
 	}
 	a.run()
 }
