@@ -56,7 +56,8 @@ type Nodes interface {
 	Announce(ctx context.Context, state func() Node) (done <-chan struct{}, err error)
 	// Watch calls f with every node that is or becomes alive or changes (up),
 	// and with every one that leaves or expires (down), until ctx ends; synced
-	// is called after the first full view.
+	// is called after the first full view. One that came and went so soon that it
+	// was not seen is down, without an instance, though it never was up.
 	Watch(ctx context.Context, f func(n Node, up bool), synced func()) error
 }
 

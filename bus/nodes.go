@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -158,6 +159,7 @@ type nodeView struct {
 
 	mu    sync.Mutex // held while f runs
 	alive map[string]*liveNode
+	full  bool // there was a full view
 }
 
 type liveNode struct {
@@ -175,9 +177,15 @@ func (v *nodeView) take(e Entry) {
 	case e.Key == "":
 		// After an outage nodes need a moment to come back.
 		v.touchLocked()
+		v.full = true
 		return
 	case e.Deleted && e.Revision == 0:
 		return // lost with the bus perhaps; put again soon or it expires
+	case e.Deleted && was == nil && v.full: // came and went between two looks
+		if kind, node, ok := strings.Cut(e.Key, "."); ok {
+			v.f(Node{Kind: kind, Node: node}, false)
+		}
+		return
 	case e.Deleted:
 		v.down(e.Key)
 		return

@@ -148,6 +148,8 @@ func TestATerminalWhoseNodeCallStateNeverSaw(t *testing.T) {
 			if told {
 				m.event(bob, "incoming", isIncoming)
 			}
+			m.leave()
+			r.until("lost", func() bool { return record(t, a.b, placed.GetCallId()).GetLegs()[1].GetLost() })
 			kill()
 			second := r.startAgain(m, "n1")
 			second.attachWith("bob", livesOn())

@@ -98,16 +98,20 @@ func (t *nodeTable) join(n bus.Node) {
 	delete(t.missing, nodeKey(n))
 }
 
-// leave makes a node missing; false if it was not alive.
+// leave makes a node missing, also one that was never seen alive; false if it is
+// already.
 func (t *nodeTable) leave(n bus.Node) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before, ok := t.nodes[nodeKey(n)]
-	if ok {
-		delete(t.nodes, nodeKey(n))
-		t.missing[nodeKey(n)] = before
+	if _, already := t.missing[nodeKey(n)]; already {
+		return false
 	}
-	return ok
+	if before, ok := t.nodes[nodeKey(n)]; ok {
+		n = before
+	}
+	delete(t.nodes, nodeKey(n))
+	t.missing[nodeKey(n)] = n
+	return true
 }
 
 // before gives what a node was, alive or missing.
