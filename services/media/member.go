@@ -132,7 +132,11 @@ func (i *instance) Failed(transport uint32, reason string, left bool) {
 		return
 	}
 	m := i.m
-	m.s.metrics.Count(MetricFailed, 1)
+	if left {
+		m.s.metrics.Count(MetricLeft, 1)
+	} else {
+		m.s.metrics.Count(MetricFailed, 1)
+	}
 	m.s.log.Info("leg lost its media", "call", m.s.callOf(m), "leg", m.id, "reason", reason)
 	lost := i.about(transport, &callv1.Command{Body: &callv1.Command_MediaFailed{
 		MediaFailed: &callv1.MediaFailed{Revision: m.saying.Load(), Detail: reason},

@@ -24,9 +24,11 @@ const (
 	MetricOverload = "overload"
 	// MetricExpired counts legs that nobody committed to.
 	MetricExpired = "legs_expired"
-	// MetricConnected and MetricFailed count legs' transports.
+	// MetricConnected and MetricFailed count legs' transports. MetricLeft counts
+	// those that the terminal closed itself, as one does that hangs up.
 	MetricConnected = "legs_connected"
 	MetricFailed    = "legs_failed"
+	MetricLeft      = "legs_left"
 	// MetricSignalsDropped counts signals that found no leg or no room.
 	MetricSignalsDropped = "signals_dropped"
 	// MetricConnect is the time from a leg's last description to its connection.
