@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/schema"
 )
 
@@ -38,11 +39,8 @@ type Config struct {
 	MaxAgeGrace time.Duration `yaml:"max_age_grace" doc:"How much longer than max_age a stream with a call may last, waiting for the call to end."`
 }
 
-// TLS names the certificate of a port.
-type TLS struct {
-	Cert string `yaml:"cert_file" doc:"PEM file with the certificate chain; read again when it changes."`
-	Key  string `yaml:"key_file" doc:"PEM file with the private key; read again when it changes."`
-}
+// TLS names the certificate of the port.
+type TLS = port.TLS
 
 // Defaults is the configuration that holds where nothing is said.
 func Defaults() *Config {
@@ -74,8 +72,8 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return schema.Invalid("listen", "must be host:port: %v", err)
 	}
-	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		return schema.Invalid("tls", "cert_file and key_file go together")
+	if err := c.TLS.Validate(); err != nil {
+		return err //nolint:wrapcheck // ours
 	}
 	for _, f := range []struct {
 		path string

@@ -46,7 +46,7 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(netutil.LimitListener(ln, a.cfg.MaxConnections)) }()
-	a.host.Log().Info("listening", "address", ln.Addr().String(), "tls", a.cfg.TLS.Cert != "")
+	a.host.Log().Info("listening", "address", ln.Addr().String(), "tls", a.cfg.TLS.On())
 	ready()
 
 	failed := false
@@ -91,12 +91,12 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.PingMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(a.keepalive()),
 	}
-	if c.TLS.Cert == "" {
+	if !c.TLS.On() {
 		return opts, nil
 	}
-	tc, err := tlsConfig(c.TLS)
+	tc, err := c.TLS.Server(a.host.Log())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("grpcpipe: %w", err)
 	}
 	return append(opts, grpc.Creds(credentials.NewTLS(tc))), nil
 }

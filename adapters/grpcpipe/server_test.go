@@ -240,7 +240,7 @@ func TestTLS(t *testing.T) {
 	if err := check(second); err != nil {
 		t.Errorf("broken renewal: %v", err)
 	}
-	if _, err := tlsConfig(files); err == nil {
+	if _, err := files.Server(nil); err == nil {
 		t.Error("broken files at the start are no error")
 	}
 }

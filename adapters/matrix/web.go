@@ -26,13 +26,13 @@ func (a *Adapter) listen() (net.Listener, error) {
 			return nil, fmt.Errorf("matrix: listen: %w", err)
 		}
 	}
-	if a.cfg.TLS.Cert == "" {
+	if !a.cfg.TLS.On() {
 		return l, nil
 	}
-	c, err := tlsConfig(a.cfg.TLS)
+	c, err := a.cfg.TLS.Server(a.log)
 	if err != nil {
 		_ = l.Close()
-		return nil, err
+		return nil, fmt.Errorf("matrix: %w", err)
 	}
 	return tls.NewListener(l, c), nil
 }

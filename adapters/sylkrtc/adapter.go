@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -88,22 +89,25 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	host, _, _ := net.SplitHostPort(l.Addr().String()) // "" is no loopback
-	a.origins = newOrigins(a.cfg.AllowedOrigins, isLoopback(host))
+	a.origins = newOrigins(a.cfg.AllowedOrigins, port.Loopback(l.Addr().String()))
+	hosts := port.NewHosts(a.cfg.Hosts, l.Addr())
 	srv := &http.Server{
-		Handler:           a,
+		Handler:           hosts.Wrap(a, func() { a.host.Metrics().Count("hosts_refused", 1) }),
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		// Until the connection is a WebSocket's, which has limits of its own.
+		ReadTimeout:    30 * time.Second,
+		WriteTimeout:   time.Minute,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// WebSocket needs HTTP/1.1 (RFC 8441 is not supported).
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	secure := a.cfg.TLS.Cert != ""
+	secure := a.cfg.TLS.On()
 	if secure {
-		if srv.TLSConfig, err = tlsConfig(a.cfg.TLS); err != nil {
+		if srv.TLSConfig, err = a.cfg.TLS.Server(a.log); err != nil {
 			_ = l.Close() // nothing was accepted
-			return err
+			return fmt.Errorf("sylkrtc: %w", err)
 		}
 	}
 	served := make(chan error, 1)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/schema"
 )
 
@@ -16,6 +17,8 @@ type Config struct {
 	Listen string `yaml:"listen" doc:"Address and port that WebSocket clients connect to."`
 	Path   string `yaml:"path" doc:"Path of the WebSocket endpoint."`
 	TLS    TLS    `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or behind a proxy that terminates TLS. Browsers give pages a camera only over HTTPS or from the machine itself."`
+
+	Hosts []string `yaml:"hosts" doc:"Names by which this port may be called: phone.example.com, or *.example.com. A web page that came from another name is refused, since browsers take it for this port's own (DNS rebinding). Empty: any name, but on a loopback address only localhost and loopback addresses, which are always allowed there."`
 
 	AllowedOrigins []string `yaml:"allowed_origins" doc:"Web origins that may connect besides the endpoint's own host: https://app.example.com, a host with or without its port, a pattern such as *.example.com, or * for any. On a loopback address pages from loopback (localhost, 127.0.0.0/8, [::1], any port) always may. Clients that send no Origin header, which are not browsers, are always allowed."`
 
@@ -51,11 +54,8 @@ type Config struct {
 	Listener net.Listener `yaml:"-"`
 }
 
-// TLS names the certificate of a port.
-type TLS struct {
-	Cert string `yaml:"cert_file" doc:"PEM file with the certificate chain; read again when it changes."`
-	Key  string `yaml:"key_file" doc:"PEM file with the private key; read again when it changes."`
-}
+// TLS names the certificate of the port.
+type TLS = port.TLS
 
 // Defaults is the configuration that holds where nothing is said.
 func Defaults() *Config {
@@ -88,8 +88,11 @@ func (c *Config) Validate() error {
 	if !strings.HasPrefix(c.Path, "/") || path.Clean(c.Path) != c.Path || c.Path == "/" {
 		return schema.Invalid("path", "must be a clean absolute path such as /webrtcgateway/ws")
 	}
-	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		return schema.Invalid("tls", "cert_file and key_file go together")
+	if err := c.TLS.Validate(); err != nil {
+		return err //nolint:wrapcheck // ours
+	}
+	if err := port.ValidateHosts("hosts", c.Hosts); err != nil {
+		return err //nolint:wrapcheck // ours
 	}
 	for _, o := range c.AllowedOrigins {
 		if _, err := path.Match(o, ""); o == "" || err != nil {

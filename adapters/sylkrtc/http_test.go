@@ -272,7 +272,7 @@ func TestTLS(t *testing.T) {
 	if err := dial(s, second); err != nil {
 		t.Errorf("while new files cannot be used: %v", err)
 	}
-	if _, err := tlsConfig(files); err == nil {
+	if _, err := files.Server(nil); err == nil {
 		t.Error("started without a usable certificate")
 	}
 }
@@ -285,6 +285,7 @@ func TestConfigValidate(t *testing.T) {
 		"listen":                      func(c *Config) { c.Listen = "here" },
 		"path":                        func(c *Config) { c.Path = "ws" },
 		"tls":                         func(c *Config) { c.TLS.Cert = "x" },
+		"hosts":                       func(c *Config) { c.Hosts = []string{"https://a.example"} },
 		"allowed_origins":             func(c *Config) { c.AllowedOrigins = []string{"[a"} },
 		"max_connections":             func(c *Config) { c.MaxConnections = 0 },
 		"max_accounts_per_connection": func(c *Config) { c.MaxAccounts = 0 },

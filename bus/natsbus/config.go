@@ -31,6 +31,10 @@ type Config struct {
 	User, Password, Token         string
 	// TLS for tls:// URLs and servers that require it.
 	TLS *tls.Config
+	// CAFile holds the authorities to trust instead of the system's, CertFile and
+	// KeyFile a certificate of our own to show. They are read for each connection,
+	// so that they may be replaced.
+	CAFile, CertFile, KeyFile string
 
 	// Foreign are streams (CALLS, KV_nodes and so on) that belong to others: they
 	// are used as they are, neither looked up nor made. While one is not there,
@@ -114,6 +118,12 @@ func (c Config) options() ([]nats.Option, error) {
 	}
 	if c.TLS != nil {
 		opts = append(opts, nats.Secure(c.TLS))
+	}
+	if c.CAFile != "" {
+		opts = append(opts, nats.RootCAs(c.CAFile))
+	}
+	if c.CertFile != "" {
+		opts = append(opts, nats.ClientCert(c.CertFile, c.KeyFile))
 	}
 	switch {
 	case c.CredentialsFile != "":

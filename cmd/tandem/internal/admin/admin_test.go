@@ -67,7 +67,7 @@ func (b *book) SetPhone(_ context.Context, id, address string) error {
 
 func (b *book) Remove(_ context.Context, id string) error { b.removed = id; return b.err }
 
-type port struct {
+type openPort struct {
 	*Server
 	t     *testing.T
 	url   string
@@ -75,7 +75,7 @@ type port struct {
 	ready *[]string
 }
 
-func start(t *testing.T, token string, calls ...*callv1.CallRecord) *port {
+func start(t *testing.T, token string, calls ...*callv1.CallRecord) *openPort {
 	t.Helper()
 	d := membus.NewServer().Connect()
 	t.Cleanup(func() { _ = d.Close() })
@@ -98,13 +98,13 @@ func start(t *testing.T, token string, calls ...*callv1.CallRecord) *port {
 	s.SetDirectory(b)
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
-	return &port{s, t, h.URL, b, &missing}
+	return &openPort{s, t, h.URL, b, &missing}
 }
 
-func (p *port) client() *Client { return &Client{Server: p.url, Token: p.cfg.Token} }
+func (p *openPort) client() *Client { return &Client{Server: p.url, Token: p.cfg.Token} }
 
 // do sends a request with changes and gives status and body.
-func (p *port) do(method, path string, change func(*http.Request), body ...string) (int, string) {
+func (p *openPort) do(method, path string, change func(*http.Request), body ...string) (int, string) {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(strings.Join(body, "")))
 	if err != nil {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -36,6 +38,11 @@ type Config struct {
 	// Token is wanted by the API; empty: readers on this machine need none, and
 	// nobody may change anything.
 	Token string
+	// TLS is the port's certificate, if it has one.
+	TLS port.TLS
+	// Hosts are names by which the API may be called, besides localhost and IP
+	// addresses.
+	Hosts []string
 	// Ready reports readiness and what is to be said about it, a line each.
 	Ready func() (ok bool, reasons []string)
 	// Registry holds the metrics.
@@ -45,7 +52,10 @@ type Config struct {
 
 // Server is the operator's HTTP handler.
 type Server struct {
-	cfg       Config
+	cfg Config
+	// hosts keeps web pages out that reach this port under a name of their own
+	// (DNS rebinding); those of other origins send an Origin.
+	hosts     port.Hosts
 	mux       *http.ServeMux
 	records   atomic.Pointer[bus.Records]
 	directory atomic.Pointer[Directory]
@@ -53,7 +63,7 @@ type Server struct {
 
 // New makes the handler. Records and directory come once they are there.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, hosts: port.NewHosts(cfg.Hosts, nil).Strict(), mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	s.mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{}))
@@ -100,6 +110,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	if s.cfg.TLS.On() {
+		t, err := s.cfg.TLS.Server(s.cfg.Log)
+		if err != nil {
+			_ = l.Close()
+			return fmt.Errorf("the operator's port: %w", err)
+		}
+		t.NextProtos = []string{"h2", "http/1.1"}
+		l = tls.NewListener(l, t)
+	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	select {
@@ -130,8 +149,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) reader(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case !plainHost(r):
-			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "name this port by its IP address or as localhost"))
+		case !s.hosts.Allow(r) || r.Header.Get("Origin") != "":
+			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "name this port by its IP address, as localhost, or by a name in admin.hosts"))
 		case s.cfg.Token != "" && !s.hasToken(r):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "the API wants admin.token as a bearer token"))
@@ -164,17 +183,6 @@ func (s *Server) hasToken(r *http.Request) bool {
 func fromHere(r *http.Request) bool {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	return err == nil && a.Addr().Unmap().IsLoopback()
-}
-
-// plainHost keeps web pages out that reach this port under a name of their own
-// (DNS rebinding), and pages of other origins altogether.
-func plainHost(r *http.Request) bool {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return (err == nil || host == "localhost") && r.Header.Get("Origin") == ""
 }
 
 // refuse answers with an error of the closed set.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/services/callstate"
 	"github.com/tandem-rtc/tandem/services/directory"
 	"github.com/tandem-rtc/tandem/services/media"
@@ -11,12 +12,13 @@ import (
 
 // Config is everything the binary can be told.
 type Config struct {
-	Roles   []string `yaml:"roles" doc:"Roles this process takes: all, or some of nats, directory, callstate, media, console and the adapters. All leaves nats out when nats.url is given, and matrix when matrix.homeserver is not."`
-	Node    string   `yaml:"node" doc:"Name of this node, unique among the processes of a cluster and the same after a restart: letters, digits, - and _. By default made from the host's name."`
-	DataDir string   `yaml:"data_dir" doc:"Where calls, subscribers and the generated secret are kept. By default tandem below $XDG_STATE_HOME or ~/.local/state."`
-	Secret  string   `yaml:"secret" secret:"true" doc:"Secret of the cluster, at least 16 characters, the same in every process: call and leg ids are made with it. Without one, a process that has NATS inside makes its own and keeps it in data_dir; with nats.url it must be given."`
-	Demo    bool     `yaml:"demo" doc:"Add the public demo accounts and the echo number. This is the default when there is no configuration file and NATS runs inside."`
-	Drain   Duration `yaml:"drain_timeout" doc:"How long the process may take to end in good order."`
+	Roles     []string `yaml:"roles" doc:"Roles this process takes: all, or some of nats, directory, callstate, media, console and the adapters. All leaves nats out when nats.url is given, and matrix when matrix.homeserver is not."`
+	Node      string   `yaml:"node" doc:"Name of this node, unique among the processes of a cluster and the same after a restart: letters, digits, - and _. By default made from the host's name."`
+	DataDir   string   `yaml:"data_dir" doc:"Where calls, subscribers and the generated secret are kept. By default tandem below $XDG_STATE_HOME or ~/.local/state."`
+	Secret    string   `yaml:"secret" secret:"true" doc:"Secret of the cluster, at least 16 characters, the same in every process: call and leg ids are made with it. Without one, a process that has NATS inside makes its own and keeps it in data_dir; with nats.url it must be given."`
+	Demo      bool     `yaml:"demo" doc:"Add the public demo accounts and the echo number. This is the default when there is no configuration file and NATS runs inside."`
+	Plaintext []string `yaml:"plaintext" doc:"Ports that may speak without TLS to more than this machine, because a proxy in front of them does, or the network is yours alone: admin, nats, console, the adapters, or all. Others refuse to start without a certificate."`
+	Drain     Duration `yaml:"drain_timeout" doc:"How long the process may take to end in good order."`
 
 	Log       Log              `yaml:"log" doc:"What is written to standard error."`
 	NATS      NATS             `yaml:"nats" doc:"The bus."`
@@ -60,7 +62,7 @@ type NATS struct {
 	User            string `yaml:"user" doc:"User name. With nats.listen, the one that clients must give."`
 	Password        string `yaml:"password" secret:"true" doc:"The user's password."`
 	Token           string `yaml:"token" secret:"true" doc:"Token, for servers that use one."`
-	TLS             TLS    `yaml:"tls" doc:"TLS towards the servers of nats.url, and of nats.listen."`
+	TLS             TLS    `yaml:"tls" doc:"TLS towards the servers of nats.url, and of nats.listen. Read again when a file changes."`
 
 	Listen   string `yaml:"listen" doc:"Address and port on which the server inside takes other processes. Empty: it does not listen."`
 	Replicas int    `yaml:"replicas" doc:"Copies of everything stored, 1 to 5; more than 1 only with nats.url and as many servers."`
@@ -84,15 +86,19 @@ type Tracing struct {
 
 // Admin is the operator's port.
 type Admin struct {
-	Listen string `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
-	Token  string `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
+	Listen string   `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
+	TLS    port.TLS `yaml:"tls" doc:"Certificate of the port."`
+	Hosts  []string `yaml:"hosts" doc:"Names by which the API may be called besides localhost and IP addresses: a service's name in a cluster."`
+	Token  string   `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
 }
 
 // Console is the softphone page.
 type Console struct {
-	Listen   string `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
-	Endpoint string `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
-	Domain   string `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
+	Listen   string   `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
+	TLS      port.TLS `yaml:"tls" doc:"Certificate of that port. Browsers give microphone and camera only to pages by HTTPS, or from their own machine."`
+	Hosts    []string `yaml:"hosts" doc:"Names by which that port may be called, as sylkrtc.hosts."`
+	Endpoint string   `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
+	Domain   string   `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
 }
 
 // New gives the defaults with the given adapter kinds.

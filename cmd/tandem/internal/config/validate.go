@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/schema"
 )
 
@@ -90,6 +91,9 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.validateNATS()...)
 	errs = append(errs, c.validatePorts()...)
+	errs = append(errs, c.validatePlaintext()...)
+	errs = append(errs, within("admin", errors.Join(c.Admin.TLS.Validate(), port.ValidateHosts("hosts", c.Admin.Hosts)))...)
+	errs = append(errs, within("console", errors.Join(c.Console.TLS.Validate(), port.ValidateHosts("hosts", c.Console.Hosts)))...)
 	errs = append(errs, within("directory", c.Directory.Validate())...)
 	errs = append(errs, within("callstate", c.CallState.Validate())...)
 	errs = append(errs, within("media", c.Media.Validate())...)
@@ -171,14 +175,7 @@ func (c *Config) validatePorts() (errs []error) {
 }
 
 // Loopback reports whether an address host:port is on this machine only.
-func Loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
+func Loopback(address string) bool { return port.Loopback(address) }
 
 // within puts a section's name before the paths of its errors.
 func within(section string, err error) []error {

@@ -2,17 +2,17 @@ package embednats
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 )
 
 // readyWithin bounds the start; replaying a large store takes a while.
@@ -118,24 +118,19 @@ func (s *Server) Stop() {
 }
 
 func tlsConfig(cfg Config) (*tls.Config, error) {
-	if cfg.CertFile == "" {
+	files := port.TLS{Cert: cfg.CertFile, Key: cfg.KeyFile}
+	var c *tls.Config
+	var err error
+	switch {
+	case !files.On():
 		return nil, nil
+	case cfg.CAFile != "":
+		c, err = files.ServerFor(cfg.CAFile, cfg.Log)
+	default:
+		c, err = files.Server(cfg.Log)
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("NATS: certificate: %w", err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("NATS: certificate authority: %w", err)
-		}
-		c.ClientCAs = x509.NewCertPool()
-		if !c.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("NATS: no certificate in %s", cfg.CAFile)
-		}
-		c.ClientAuth = tls.RequireAndVerifyClientCert
+		return nil, fmt.Errorf("NATS: %w", err)
 	}
 	return c, nil
 }

@@ -2,11 +2,8 @@ package exchange
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
@@ -123,10 +120,7 @@ func (x *Exchange) connect(ctx context.Context, kind string) (*natsbus.Conn, err
 	if c.URL == "" {
 		nc.InProcess = x.nats
 	} else {
-		var err error
-		if nc.TLS, err = clientTLS(c.TLS); err != nil {
-			return nil, err
-		}
+		nc.CAFile, nc.CertFile, nc.KeyFile = c.TLS.CA, c.TLS.Cert, c.TLS.Key
 	}
 	conn, err := natsbus.Connect(ctx, nc)
 	if err != nil {
@@ -156,28 +150,3 @@ func (x *Exchange) onBus(ctx context.Context, kind string, run func(b *bus.Bus) 
 }
 
 func (x *Exchange) nodes(b *bus.Bus) bus.Nodes { return bus.NewNodes(b, nodeBeat, nodeGone) }
-
-func clientTLS(c config.TLS) (*tls.Config, error) {
-	if c == (config.TLS{}) {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("nats.tls.ca_file: no certificate in it")
-		}
-	}
-	if c.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("nats.tls.cert_file: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
-}

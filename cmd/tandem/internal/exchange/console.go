@@ -2,12 +2,14 @@ package exchange
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
@@ -50,14 +52,24 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 		return err
 	}
 	log := x.logger(config.RoleConsole)
+	l := x.pagePort
+	if c := x.cfg.Console.TLS; c.On() {
+		t, err := c.Server(log)
+		if err != nil {
+			return fmt.Errorf("console: %w", err)
+		}
+		t.NextProtos = []string{"h2", "http/1.1"}
+		l = tls.NewListener(l, t)
+	}
+	h = port.NewHosts(x.cfg.Console.Hosts, l.Addr()).Wrap(h, nil)
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(x.pagePort) }()
-	log.Info("listening", "address", x.Address(config.RoleConsole))
+	go func() { done <- srv.Serve(l) }()
+	log.Info("listening", "address", x.Address(config.RoleConsole), "tls", x.cfg.Console.TLS.On())
 	ready()
 	select {
 	case err := <-done:

@@ -98,7 +98,7 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 		return nil, err
 	}
 	x.admin = admin.New(admin.Config{
-		Token: cfg.Admin.Token, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
+		Token: cfg.Admin.Token, TLS: cfg.Admin.TLS, Hosts: cfg.Admin.Hosts, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
 	})
 	if x.pageOnAdapter() {
 		if x.sylk().Fallback, err = x.page(); err != nil {

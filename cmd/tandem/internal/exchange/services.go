@@ -13,7 +13,7 @@ import (
 )
 
 func (x *Exchange) runAdmin(ctx context.Context, ready func()) error {
-	x.logger("admin").Info("listening", "address", x.Address("admin"))
+	x.logger("admin").Info("listening", "address", x.Address("admin"), "tls", x.cfg.Admin.TLS.On())
 	ready()
 	return x.admin.Serve(ctx, x.adminPort) //nolint:wrapcheck // says what it is already
 }
