@@ -196,11 +196,17 @@ func (k *keeper) open(t *testing.T, as id.UserID, e *event.Event) string {
 	}
 }
 
+// seal encrypts an answer for a room.
 func (k *keeper) seal(t *testing.T, as id.UserID, room id.RoomID, peer id.UserID, content string) json.RawMessage {
+	t.Helper()
+	return k.sealAs(t, as, room, peer, "m.call.answer", content)
+}
+
+func (k *keeper) sealAs(t *testing.T, as id.UserID, room id.RoomID, peer id.UserID, kind, content string) json.RawMessage {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	out, err := k.Encrypt(ctx, as, room, []id.UserID{as, peer}, "m.call.answer", json.RawMessage(content))
+	out, err := k.Encrypt(ctx, as, room, []id.UserID{as, peer}, kind, json.RawMessage(content))
 	if err != nil {
 		t.Fatalf("encrypt: %v", err)
 	}

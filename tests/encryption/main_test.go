@@ -1,0 +1,46 @@
+//go:build goolm
+
+package encryption
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tandem-rtc/tandem/tests/internal/harness"
+	"github.com/tandem-rtc/tandem/tests/internal/matrixphone"
+)
+
+// shared is what the tests use together.
+var shared struct { //nolint:gochecknoglobals // a browser takes seconds to start
+	site    *matrixphone.Site
+	browser *harness.Browser
+}
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "encryption")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if shared.site, err = matrixphone.NewSite(context.Background(), "../internal/matrixphone"); err != nil {
+		return 1, err
+	}
+	defer shared.site.Close()
+	if shared.browser, err = harness.NewBrowser(filepath.Join(dir, "browser"), 440); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, shared.browser.Close()) }()
+	return m.Run(), nil
+}
