@@ -30,10 +30,13 @@ type Config interface {
 }
 
 // Optional is a Config whose adapter has nothing to serve until it is told whom. A
-// process with all roles leaves such an adapter out while Enabled gives false.
+// process with all roles leaves such an adapter out while Enabled gives false; one
+// that is given its role by name refuses to start, and names what Needs gives, the
+// key that is missing.
 type Optional interface {
 	Config
 	Enabled() bool
+	Needs() string
 }
 
 // Adapter is one running adapter.

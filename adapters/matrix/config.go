@@ -69,6 +69,9 @@ func Defaults() *Config {
 // Enabled reports whether Matrix is configured at all.
 func (c *Config) Enabled() bool { return c.Homeserver != "" }
 
+// Needs implements kit.Optional.
+func (c *Config) Needs() string { return "homeserver" }
+
 // MatrixServers names the servers whose users the adapter vouches for; the directory
 // of the same process takes them as subscribers.
 func (c *Config) MatrixServers() []string {

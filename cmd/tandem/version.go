@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/tandem-rtc/tandem/adapters/matrix/e2ee"
 )
 
 // release and commit are set where a release or an image is built: -ldflags "-X
@@ -15,7 +17,11 @@ type versionCmd struct{}
 
 // Run implements the command.
 func (versionCmd) Run() error {
-	fmt.Printf("tandem %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	encryption := "without Matrix encryption (-tags goolm)"
+	if e2ee.Built {
+		encryption = "with Matrix encryption"
+	}
+	fmt.Printf("tandem %s %s %s/%s, %s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, encryption)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
@@ -14,6 +15,7 @@ type far struct {
 
 func (f *far) Validate() error { return nil }
 func (f *far) Enabled() bool   { return f.Server != "" }
+func (f *far) Needs() string   { return "server" }
 
 // MatrixServers implements what the directory's default is made of.
 func (f *far) MatrixServers() []string {
@@ -31,7 +33,7 @@ func TestOptionalAdapters(t *testing.T) {
 		servers []string
 	}{
 		{nil, false, nil},
-		{[]string{"roles=far", "nats.url=nats://h", "secret=0123456789abcdef"}, true, nil}, // asked for by name
+		{[]string{"roles=nats,far", "far.server=a.test"}, true, []string{"a.test"}}, // asked for by name
 		{[]string{"far.server=a.test"}, true, []string{"a.test"}},
 		{[]string{"far.server=a.test", "roles=nats,pipe"}, false, []string{"a.test"}},
 		{[]string{"far.server=a.test", "directory.matrix_servers=b.test"}, true, []string{"b.test"}},
@@ -49,6 +51,16 @@ func TestOptionalAdapters(t *testing.T) {
 		}
 		if !c.Has("pipe") && tt.set == nil {
 			t.Error("the other adapters are left out, too")
+		}
+	}
+}
+
+func TestAnAdapterThatIsAskedForNeedsItsKey(t *testing.T) {
+	specs := append(specs(), kit.Spec{Kind: "far", Config: func() kit.Config { return &far{} }})
+	for _, roles := range []string{"nats,far", "all,far"} {
+		_, err := Load(specs, Source{Set: []string{"roles=" + roles}})
+		if err == nil || !strings.Contains(err.Error(), "far.server: is needed, since this process has the role far") {
+			t.Errorf("roles %s: %v", roles, err)
 		}
 	}
 }

@@ -98,7 +98,11 @@ func (c *Config) Validate() error {
 	errs = append(errs, within("callstate", c.CallState.Validate())...)
 	errs = append(errs, within("media", c.Media.Validate())...)
 	for _, a := range c.Adapters {
-		errs = append(errs, within(a.Spec.Kind, a.Config.Validate())...)
+		kind := a.Spec.Kind
+		if o, ok := a.Config.(kit.Optional); ok && !o.Enabled() && slices.Contains(c.Roles, kind) {
+			bad(kind+"."+o.Needs(), "is needed, since this process has the role %s", kind)
+		}
+		errs = append(errs, within(kind, a.Config.Validate())...)
 	}
 	return errors.Join(errs...)
 }
