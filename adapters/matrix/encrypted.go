@@ -7,6 +7,31 @@ import (
 	"maunium.net/go/mautrix/id"
 )
 
+// encrypted notes that a room is encrypted, which it stays for good.
+func (t *term) encrypted(ctx context.Context, r *room) error {
+	news := false
+	err := t.update(ctx, r, func() bool {
+		news = !r.Encrypted
+		r.Encrypted = true
+		return news
+	})
+	if err == nil && news {
+		t.log.Info("room is encrypted", "room", r.ID, "as", r.Own)
+		t.background(func() { t.ready(r.Own) })
+	}
+	return err
+}
+
+// readEncryption finds out whether a room is encrypted that we came to know now.
+func (t *term) readEncryption(ctx context.Context, r *room) error {
+	var algorithm map[string]any
+	encrypted, err := t.a.hs.state(ctx, r.Own, r.ID, typeEncryption, &algorithm)
+	if err != nil || !encrypted {
+		return err
+	}
+	return t.encrypted(ctx, r)
+}
+
 // parking holds events whose keys are missing, by session. Bounded: the oldest go
 // first.
 type parking struct {

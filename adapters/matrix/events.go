@@ -97,15 +97,7 @@ func (t *term) handleState(ctx context.Context, r *room, in incoming) error {
 		if r == nil {
 			return nil
 		}
-		err := t.update(ctx, r, func() bool {
-			changed := !r.Encrypted
-			r.Encrypted = true
-			return changed
-		})
-		if err == nil {
-			t.background(func() { t.ready(r.Own) })
-		}
-		return err
+		return t.encrypted(ctx, r)
 	case typeFunctional:
 		if r != nil {
 			t.changedMembers(r)

@@ -81,7 +81,10 @@ func (t *term) makePortal(ctx context.Context, person, ghost id.UserID) {
 	}
 	in, err := t.a.hs.createDirect(ctx, ghost, person)
 	if err == nil {
-		err = t.remember(ctx, &room{ID: in, User: person, Own: ghost})
+		r := &room{ID: in, User: person, Own: ghost}
+		if err = t.remember(ctx, r); err == nil { // what the homeserver told before that, was of no room of ours
+			err = t.readEncryption(ctx, r)
+		}
 	}
 	if err != nil {
 		t.log.Info("no room made for a caller", "user", person, "ghost", ghost, "error", err)

@@ -72,19 +72,14 @@ func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID)
 	}
 	r := t.roomOf(in)
 	if r == nil {
-		var encryption json.RawMessage
-		encrypted, err := t.a.hs.state(ctx, own, in, typeEncryption, &encryption)
-		if err != nil {
-			return err
-		}
-		r = &room{ID: in, User: person, Own: own, Joined: true, Encrypted: encrypted}
+		r = &room{ID: in, User: person, Own: own, Joined: true}
 		if err := t.remember(ctx, r); err != nil {
 			return err
 		}
-		t.log.Info("room joined", "room", in, "user", person, "as", own, "encrypted", encrypted)
-		if encrypted {
-			t.background(func() { t.ready(own) })
-		}
+		t.log.Info("room joined", "room", in, "user", person, "as", own)
+	}
+	if err := t.readEncryption(ctx, r); err != nil {
+		return err
 	}
 	// Only now, since calls ring from then on.
 	if _, err := t.ensureUser(ctx, person, t.a.bot); err != nil {

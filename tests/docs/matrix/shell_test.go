@@ -84,10 +84,10 @@ func (s *shell) read(out io.Reader) {
 	close(s.done)
 }
 
-// run types a block and waits for its end, which must be a good one. It may be called
+// run types a block, none of which reads what is typed after it, and waits for its end, which must be a good one. It may be called
 // from any goroutine, one at a time.
 func (s *shell) run(block string, within time.Duration) (string, error) {
-	if _, err := io.WriteString(s.stdin, "set -e\n"+block+"\nset +e\necho; echo "+mark+"$?\n"); err != nil {
+	if _, err := io.WriteString(s.stdin, "set -e\n{\n"+block+"\n} < /dev/null\nset +e\necho; echo "+mark+"$?\n"); err != nil {
 		return "", err
 	}
 	select {
