@@ -20,7 +20,7 @@ func (t *term) handleAnswer(ctx context.Context, k *call, in incoming, c content
 		return nil // select_answer has told it, or will
 	}
 	command := k.command(in.id)
-	command.Body = &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: c.SDP}}
+	command.Body = &callv1.Command_Answer{Answer: &callv1.Answer{Sdp: c.SDP, Features: features(c.Version)}}
 	t.accept(ctx, command, func(reply *callv1.Reply, err error) { t.answered(ctx, k, in, c, reply, err) })
 	return nil
 }
