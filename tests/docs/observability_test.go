@@ -182,6 +182,36 @@ func TestObservabilityFiles(t *testing.T) {
 	}
 }
 
+// Prometheus asks the services of the compose deployment that have the operator's
+// port, and no others: what it cannot find it takes for down.
+func TestPrometheusAsksTheServices(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "observability", "prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Scrape []struct {
+			DNS []struct {
+				Names []string
+				Port  int
+			} `yaml:"dns_sd_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	have := file.Scrape[0].DNS[0].Names
+	var want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `9464/tcp` \\|").FindAllStringSubmatch(documents(t)["docs/operating.md"], -1) {
+		want = append(want, m[1])
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if len(want) == 0 || !slices.Equal(have, want) || file.Scrape[0].DNS[0].Port != 9464 {
+		t.Errorf("asks %q, the services are %q", have, want)
+	}
+}
+
 func TestExpressionsAreChecked(t *testing.T) {
 	for expr, good := range map[string]bool{
 		`sum by (kind) (tandem_adapter_legs)`:                          true,
