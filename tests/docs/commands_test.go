@@ -92,7 +92,7 @@ func commandLines(text string) map[int][][]string {
 }
 
 var (
-	operator    = regexp.MustCompile(`\s(?:&&|\|\||[|;&])\s`)
+	operator    = regexp.MustCompile(`\s(?:&&|\|\||[|;&])(?:\s|$)`)
 	redirection = regexp.MustCompile(`\s(?:\d?[<>]|#).*`)
 	word        = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+`)
 	assignment  = regexp.MustCompile(`^[A-Z_]+=`)
@@ -168,7 +168,7 @@ func checkMake(all targets, args []string) (problem string) {
 }
 
 func TestCommandsAreFound(t *testing.T) {
-	const text = "run `make test`, not `makeshift`\n\n```sh\nX=1 bin/tandem serve \\\n  --quiet > log & # all\ncd x && make run ARGS=\"-q -x\" | cat\n```\n\n```go\nmake\n```\n"
+	const text = "run `make test`, not `makeshift`\n\n```sh\nX=1 bin/tandem serve \\\n  --quiet > log & # all\ntandem version &\ncd x && make run ARGS=\"-q -x\" | cat\n```\n\n```go\nmake\n```\n"
 	var got []string
 	for _, shown := range commandLines(text) {
 		for _, words := range shown {
@@ -176,7 +176,7 @@ func TestCommandsAreFound(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if want := []string{"bin/tandem serve --quiet", "make run ARGS=-q -x", "make test"}; !slices.Equal(got, want) {
+	if want := []string{"bin/tandem serve --quiet", "make run ARGS=-q -x", "make test", "tandem version"}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
 	all := targets{map[string]bool{"run": true}, map[string]bool{"ARGS": true}}
