@@ -87,7 +87,10 @@ func (s *Service) Run(parent context.Context, ready func()) error {
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
-	kv, err := s.bus.Driver().KV(parent, bus.KVConfig{Bucket: bucketName})
+	kv, err := s.open(parent)
+	if parent.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("directory: opening its bucket: %w", err)
 	}
