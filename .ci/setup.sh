@@ -104,6 +104,9 @@ command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
 dendrite v0.15.2
 # What the compose deployment is run with.
 compose v5.5.1
+# What the chart is rendered and checked with.
+go_tool helm.sh/helm/v4/cmd/helm v4.3.1
+go_tool github.com/yannh/kubeconform/cmd/kubeconform v0.8.0
 
 # The tests that need npm packages keep them in the same cache themselves.
 command -v node >/dev/null || die "Node is missing: install Node 20 or newer"

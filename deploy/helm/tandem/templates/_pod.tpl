@@ -1,0 +1,188 @@
+{{/*
+A pod of a role. Takes root, role, values (of the role), and as far as the role
+has them: ports (list of name, port, protocol), env (list), mounts and volumes
+(lists), drain (seconds), tls (the adapter's secret), hostNetwork.
+*/}}
+{{- define "tandem.pod" -}}
+{{- $root := .root -}}
+{{- $drain := .drain | default 10 | int -}}
+{{- $console := eq .role "console" -}}
+metadata:
+  labels:
+    {{- include "tandem.labels" . | nindent 4 }}
+    {{- with $root.Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    checksum/config: {{ include (print $root.Template.BasePath "/config.yaml") $root | sha256sum }}
+    {{- with $root.Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "tandem.name" $root }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- if .hostNetwork }}
+  hostNetwork: true
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
+  {{- with $root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $root.Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $root.Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  # The wait before the end, the role's own drain, and a margin.
+  terminationGracePeriodSeconds: {{ add $root.Values.preStopSeconds $drain 20 }}
+  securityContext:
+    {{- include "tandem.podSecurity" $root | nindent 4 }}
+  topologySpreadConstraints:
+    {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+    - maxSkew: 1
+      topologyKey: {{ $key }}
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "tandem.selector" $ | nindent 10 }}
+    {{- end }}
+  {{- if .hostNetwork }}
+  affinity:
+    podAntiAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        - topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              {{- include "tandem.selector" . | nindent 14 }}
+  {{- end }}
+  initContainers:
+    # It alone sees the seed; the role gets what is made from it for this role.
+    - name: setup
+      image: {{ include "tandem.image" $root }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: [setup, --dir=/setup, --seed-file=/seed/seed]
+      securityContext:
+        {{- include "tandem.containerSecurity" $root | nindent 8 }}
+      resources:
+        requests: {cpu: 10m, memory: 32Mi}
+        limits: {memory: 128Mi}
+      volumeMounts:
+        - {name: seed, mountPath: /seed, readOnly: true}
+        - {name: keep, mountPath: /setup/keep}
+        - {name: secrets, mountPath: /setup/{{ .role }}}
+  containers:
+    - name: {{ .role }}
+      image: {{ include "tandem.image" $root }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: [serve, --roles={{ .role }}, --config=/etc/tandem/tandem.yaml]
+      env:
+        - name: TANDEM_NODE
+          valueFrom: {fieldRef: {fieldPath: metadata.name}}
+        - name: POD_IP
+          valueFrom: {fieldRef: {fieldPath: status.podIP}}
+        # A soft limit: beyond what it asked for, memory is collected sooner.
+        - name: GOMEMLIMIT
+          valueFrom: {resourceFieldRef: {resource: requests.memory}}
+        - {name: TANDEM_DATA_DIR, value: ""}
+        - {name: TANDEM_NATS_URL, value: {{ include "tandem.natsURL" $root | quote }}}
+        - {name: TANDEM_NATS_REPLICAS, value: {{ ternary $root.Values.nats.replicas $root.Values.nats.external.replicas $root.Values.nats.enabled | quote }}}
+        {{- if $root.Values.nats.enabled }}
+        - {name: TANDEM_NATS_IDENTITIES, value: /secrets/nats}
+        {{- else if $root.Values.nats.external.secretPrefix }}
+        - {name: TANDEM_NATS_IDENTITIES, value: /nats}
+        {{- end }}
+        {{- if and (not $root.Values.nats.enabled) $root.Values.nats.external.caSecret }}
+        - {name: TANDEM_NATS_TLS_CA_FILE, value: /nats-ca/ca.crt}
+        {{- end }}
+        - {name: TANDEM_ADMIN_LISTEN, value: "0.0.0.0:9464"}
+        - {name: TANDEM_ADMIN_TOKEN_FILE, value: /secrets/admin-token}
+        {{- if not (or $console (eq .role "media")) }}
+        - {name: TANDEM_SECRET_FILE, value: /secrets/cluster}
+        {{- end }}
+        - {name: TANDEM_DEMO, value: {{ $root.Values.demo | quote }}}
+        - {name: TANDEM_DRAIN_TIMEOUT, value: {{ printf "%ds" (add $drain 10) }}}
+        {{- if .tls }}
+        - {name: TANDEM_{{ upper .role }}_TLS_CERT_FILE, value: /tls/tls.crt}
+        - {name: TANDEM_{{ upper .role }}_TLS_KEY_FILE, value: /tls/tls.key}
+        {{- end }}
+        {{- range .env }}
+        - {{ toJson . }}
+        {{- end }}
+      ports:
+        - {name: admin, containerPort: 9464, protocol: TCP}
+        {{- range .ports }}
+        - {{ toJson . }}
+        {{- end }}
+      # It lives: /healthz. It may take calls: /readyz.
+      startupProbe:
+        httpGet: {path: /healthz, port: admin}
+        periodSeconds: 2
+        failureThreshold: 60
+      livenessProbe:
+        httpGet: {path: /healthz, port: admin}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      readinessProbe:
+        httpGet: {path: /readyz, port: admin}
+        periodSeconds: 3
+        timeoutSeconds: 3
+        failureThreshold: 2
+      lifecycle:
+        preStop: {sleep: {seconds: {{ $root.Values.preStopSeconds }}}}
+      securityContext:
+        {{- include "tandem.containerSecurity" $root | nindent 8 }}
+      resources:
+        {{- toYaml .values.resources | nindent 8 }}
+      volumeMounts:
+        - {name: config, mountPath: /etc/tandem, readOnly: true}
+        - {name: secrets, mountPath: /secrets, readOnly: true}
+        {{- if .tls }}
+        - {name: tls, mountPath: /tls, readOnly: true}
+        {{- end }}
+        {{- if not $root.Values.nats.enabled }}
+        {{- if and $root.Values.nats.external.secretPrefix (not $console) }}
+        - {name: nats, mountPath: /nats, readOnly: true}
+        {{- end }}
+        {{- if $root.Values.nats.external.caSecret }}
+        - {name: nats-ca, mountPath: /nats-ca, readOnly: true}
+        {{- end }}
+        {{- end }}
+  volumes:
+    - name: seed
+      secret: {secretName: {{ include "tandem.seedSecret" $root }}, items: [{key: seed, path: seed}]}
+    - name: keep
+      emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    - name: secrets
+      emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    - name: config
+      {{- if eq .role "directory" }}
+      secret: {secretName: {{ include "tandem.name" $root }}-directory}
+      {{- else }}
+      configMap: {name: {{ include "tandem.name" $root }}}
+      {{- end }}
+    {{- if .tls }}
+    - name: tls
+      secret: {secretName: {{ .tls }}}
+    {{- end }}
+    {{- if not $root.Values.nats.enabled }}
+    {{- if and $root.Values.nats.external.secretPrefix (not $console) }}
+    - name: nats
+      projected:
+        sources:
+          - secret: {name: {{ $root.Values.nats.external.secretPrefix }}-nats-{{ .role }}}
+          {{- if eq .role "callstate" }}
+          - secret: {name: {{ $root.Values.nats.external.secretPrefix }}-nats-admin}
+          {{- end }}
+    {{- end }}
+    {{- if $root.Values.nats.external.caSecret }}
+    - name: nats-ca
+      secret: {secretName: {{ $root.Values.nats.external.caSecret }}}
+    {{- end }}
+    {{- end }}
+{{- end }}
