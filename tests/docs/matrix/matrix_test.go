@@ -55,7 +55,7 @@ func TestFromNothingToACall(t *testing.T) {
 	phone.AwaitState(step, "established")
 	phone.AwaitTone(phone.Tone())
 	phone.HangUp()
-	phone.AwaitEnded(step, "")
+	phone.AwaitEnded(step, "local: user_hangup")
 
 	type said struct {
 		out string

@@ -32,7 +32,7 @@ const mark = "~~done~~"
 // newShell starts a shell in a directory. What it started ends with the test.
 func newShell(t *testing.T, dir string) *shell {
 	t.Helper()
-	s := &shell{done: make(chan result), cmd: exec.Command("bash")}
+	s := &shell{done: make(chan result, 1), cmd: exec.Command("bash")}
 	s.cmd.Dir = dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that all of it can be ended
 	stdout, err := s.cmd.StdoutPipe()
@@ -44,6 +44,10 @@ func newShell(t *testing.T, dir string) *shell {
 		t.Fatal(err)
 	}
 	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// A block that fails ends the shell; what it started holds its output open.
+	if _, err := io.WriteString(s.stdin, "trap 'echo; echo "+mark+"$?' EXIT\n"); err != nil {
 		t.Fatal(err)
 	}
 	read := make(chan struct{})
@@ -79,7 +83,10 @@ func (s *shell) read(out io.Reader) {
 		r := result{s.out.String(), status}
 		s.out.Reset()
 		s.mu.Unlock()
-		s.done <- r
+		select {
+		case s.done <- r:
+		default: // the shell's own end
+		}
 	}
 	close(s.done)
 }
