@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"maunium.net/go/mautrix/id"
+
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -113,13 +115,12 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 	if u == nil {
 		return nil, schema.Errorf(callv1.Code_CODE_GONE, "matrix: no such user here")
 	}
-	own := t.a.bot
 	caller, shown := shownAddress(b.GetCaller())
-	if ghost, ok := t.a.ghost(caller); shown && ok {
-		if err := t.ensureGhost(ctx, ghost, shownName(b.GetCaller())); err != nil {
+	own := t.callerAt(u.id, b.GetCaller())
+	if own != t.a.bot {
+		if err := t.ensureGhost(ctx, own, shownName(b.GetCaller())); err != nil {
 			return nil, err
 		}
-		own = ghost
 	}
 	r := t.ringsIn(u.id, own)
 	if r == nil {
@@ -147,6 +148,28 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 	return k, nil
 }
 
+// callerAt gives the ghost as which a caller rings at a person: the one that has a
+// room with the person, since a caller can have several addresses, or that of the
+// address that is shown. It is the bot for callers without a ghost.
+func (t *term) callerAt(person id.UserID, caller *callv1.Party) id.UserID {
+	own := t.a.bot
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range shownAddresses(caller) {
+		ghost, ok := t.a.ghost(a)
+		if !ok {
+			continue
+		}
+		if r := t.pairs[pair{person, ghost}]; r != nil && r.Joined {
+			return ghost
+		}
+		if own == t.a.bot {
+			own = ghost
+		}
+	}
+	return own
+}
+
 // alert says that the user is being alerted: no event of Matrix does, and the room
 // has the invite.
 func (t *term) alert(ctx context.Context, k *call) {
@@ -162,7 +185,9 @@ func (t *term) identify(ctx context.Context, k *call, p *callv1.Party, txn strin
 		return
 	}
 	who := identity{DisplayName: shownName(p)}
-	if a, ok := shownAddress(p); ok {
+	if a, ok := shownAddress(p); !t.line(r) {
+		who.ID = r.Own.String()
+	} else if ok {
 		if ghost, ok := t.a.ghost(a); ok {
 			who.ID = ghost.String()
 		}

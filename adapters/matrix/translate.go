@@ -172,12 +172,20 @@ func capabilitiesOf(sdp string) wireCapabilities {
 // shownAddress is the address by which a Matrix user knows a party: its first one
 // that is not a Matrix user itself, since that is whom a ghost stands for.
 func shownAddress(p *callv1.Party) (schema.Address, bool) {
-	for _, s := range p.GetAddresses() {
-		if a, err := schema.ParseAddress(s); err == nil && !a.IsMatrix() {
-			return a, true
-		}
+	for _, a := range shownAddresses(p) {
+		return a, true
 	}
 	return schema.Address{}, false
+}
+
+// shownAddresses are all that a ghost could stand for, the preferred one first.
+func shownAddresses(p *callv1.Party) (out []schema.Address) {
+	for _, s := range p.GetAddresses() {
+		if a, err := schema.ParseAddress(s); err == nil && !a.IsMatrix() {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // shownName is what a Matrix user sees as a party's name.
