@@ -138,6 +138,10 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 			t.background(func() { t.makePortal(t.ctx, u.id, own) })
 		}
 	}
+	// A client that still has its former leg would decline the new one as busy.
+	for _, k := range t.former(e.GetLegId(), u.id) {
+		t.end(ctx, k, callv1.Reason_REASON_TERMINAL_LOST, "lost")
+	}
 	k := &call{
 		Leg: e.GetLegId(), Subscriber: e.GetSubscriber(), Room: r.ID, User: u.id, CallID: e.GetLegId(),
 		Party: partyOf(e.GetLegId()), Version: version1,
@@ -146,6 +150,19 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 		return nil, err
 	}
 	return k, nil
+}
+
+// former gives the legs that a person had in a leg's call, which comes anew.
+func (t *term) former(leg string, person id.UserID) (out []*call) {
+	of, _, _ := schema.SplitLegID(leg)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, k := range t.calls {
+		if other, _, ok := schema.SplitLegID(k.Leg); ok && other == of && k.Leg != leg && k.User == person {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // callerAt gives the ghost as which a caller rings at a person: the one that has a

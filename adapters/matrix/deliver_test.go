@@ -5,6 +5,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -28,8 +29,7 @@ func TestCallerAt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &Adapter{cfg: &Config{ServerName: "h"}, bot: bot, hs: &api{prefix: "tandem_"}}
-			m := newTerm(t.Context(), a)
-			defer m.cancel()
+			m := &term{a: a, pairs: map[pair]*room{}}
 			for _, u := range tt.joined {
 				m.pairs[pair{person, u}] = &room{User: person, Own: u, Joined: true}
 			}
@@ -40,5 +40,23 @@ func TestCallerAt(t *testing.T) {
 				t.Errorf("rings as %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestFormerLegs(t *testing.T) {
+	const person = id.UserID("@alice:h")
+	key := schema.NewIDKey([]byte("a secret for tests"))
+	callID, other := key.NewCallID("bob", "test"), key.NewCallID("bob", "test")
+	leg := func(of string, ordinal uint32, who id.UserID) *call {
+		return &call{Leg: schema.LegID(of, ordinal), User: who}
+	}
+	former := leg(callID, 2, person)
+	m := &term{calls: map[string]*call{}}
+	for _, k := range []*call{former, leg(callID, 4, person), leg(callID, 3, "@bob:h"), leg(other, 2, person)} {
+		m.calls[k.Leg] = k
+	}
+	got := m.former(schema.LegID(callID, 4), person)
+	if len(got) != 1 || got[0] != former {
+		t.Errorf("former legs: %v", got)
 	}
 }
