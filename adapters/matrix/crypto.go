@@ -51,6 +51,24 @@ func (t *term) ready(own id.UserID) {
 	t.untilDone("making a device", func(ctx context.Context) error { return t.keeper.Ensure(ctx, own) })
 }
 
+// meet makes an encrypted room ready: the user of ours has a device, and the person's
+// devices have the keys of what it will say. A client that is told of a call before
+// the keys arrive does not ring, and only some homeservers tell it in order.
+func (t *term) meet(r *room) {
+	t.ready(r.Own)
+	if t.keeper == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, t.cfg.SendTimeout)
+	defer cancel()
+	hello := &message{Room: r.ID, As: r.Own, Type: "m.dummy", Content: json.RawMessage("{}")} // not sent
+	if _, err := t.encrypt(ctx, r, hello); err != nil {
+		t.log.Info("keys are given with the first call: not now", "room", r.ID, "as", r.Own, "error", err)
+		return
+	}
+	t.log.Info("keys given", "room", r.ID, "as", r.Own, "user", r.User)
+}
+
 // encrypt gives what a room gets instead of a message.
 func (t *term) encrypt(ctx context.Context, r *room, m *message) (json.RawMessage, error) {
 	if t.keeper == nil {

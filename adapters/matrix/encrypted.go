@@ -17,7 +17,7 @@ func (t *term) encrypted(ctx context.Context, r *room) error {
 	})
 	if err == nil && news {
 		t.log.Info("room is encrypted", "room", r.ID, "as", r.Own)
-		t.background(func() { t.ready(r.Own) })
+		t.background(func() { t.meet(r) })
 	}
 	return err
 }

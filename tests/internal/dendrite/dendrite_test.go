@@ -16,7 +16,13 @@ func TestDurableServer(t *testing.T) {
 		t.Errorf("user id %s, want %s", alice.ID, want)
 	}
 	room := alice.CreateRoom(t, Room{Invite: []string{bob.ID}, Direct: true})
+	if got := bob.Invitations(t); len(got) != 1 || got[room] != alice.ID {
+		t.Errorf("bob is invited to %v", got)
+	}
 	bob.Join(t, room)
+	if got := []string{alice.Membership(t, room, bob.ID), alice.Membership(t, room, "@nobody:"+Name)}; got[0] != "join" || got[1] != "" {
+		t.Errorf("members: %q", got)
+	}
 	first := alice.Send(t, room, "m.room.message", map[string]string{"msgtype": "m.text", "body": "one"})
 	s.Kill()
 	s.Resume(t)

@@ -2,6 +2,7 @@ package dendrite
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -69,14 +70,42 @@ func (u *User) Joined(t testing.TB, room string) []string {
 	return ids
 }
 
-// Rooms gives the ids of the rooms that the user has joined.
-func (u *User) Rooms(t testing.TB) []string {
+// Invitations gives the rooms that the user is invited to, each with who invites.
+func (u *User) Invitations(t testing.TB) map[string]string {
 	t.Helper()
 	var out struct {
-		Rooms []string `json:"joined_rooms"`
+		Rooms struct {
+			Invite map[string]struct {
+				State struct{ Events []Event } `json:"invite_state"`
+			}
+		}
 	}
-	u.request(t, http.MethodGet, "/joined_rooms", nil, &out)
-	return out.Rooms
+	u.request(t, http.MethodGet, "/sync?timeout=0", nil, &out)
+	invitations := make(map[string]string)
+	for room, r := range out.Rooms.Invite {
+		for _, e := range r.State.Events {
+			if e.Type == "m.room.member" && e.StateKey != nil && *e.StateKey == u.ID {
+				invitations[room] = e.Sender
+			}
+		}
+	}
+	return invitations
+}
+
+// Membership gives how another user stands in a room: "join", "invite", "leave", or
+// "" for somebody who never was there.
+func (u *User) Membership(t testing.TB, room, user string) string {
+	t.Helper()
+	var out struct{ Membership string }
+	err := u.Do(t, http.MethodGet, "/rooms/"+escape(room)+"/state/m.room.member/"+escape(user), nil, &out)
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return ""
+	}
+	if err != nil {
+		t.Fatalf("membership of %s: %v", user, err)
+	}
+	return out.Membership
 }
 
 // Send sends a message event and gives its id.

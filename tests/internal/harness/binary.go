@@ -1,10 +1,14 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"testing"
+	"time"
 )
 
 // Binary is the built command under test.
@@ -30,6 +34,19 @@ func Build(dir string) (Binary, error) {
 		return Binary{}, fmt.Errorf("build the binary: %w\n%s", err, out)
 	}
 	return Binary{path}, nil
+}
+
+// Run runs the command with arguments until it ends, and gives what it wrote. It
+// fails the test if the command fails.
+func (b Binary) Run(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, b.Path, args...).CombinedOutput() //nolint:gosec // the binary under test
+	if err != nil {
+		t.Fatalf("tandem %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // repository finds the directory of go.work above the working directory.

@@ -1,8 +1,6 @@
 package harness
 
 import (
-	"context"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,13 +69,12 @@ func ladder(out string) (rungs []string) {
 // calls runs "tandem calls".
 func (x *Exchange) calls(t testing.TB, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	args = append([]string{"calls"}, args...)
-	args = append(args, "--admin", x.Admin)
-	out, err := exec.CommandContext(ctx, x.binary.Path, args...).CombinedOutput() //nolint:gosec // the binary under test
-	if err != nil {
-		t.Fatalf("tandem %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return x.Operate(t, "callstate", append([]string{"calls"}, args...)...)
+}
+
+// Operate runs a command of an operator's against the process that has a role, and
+// gives its output. It fails the test if the command fails.
+func (x *Exchange) Operate(t testing.TB, role string, args ...string) string {
+	t.Helper()
+	return x.binary.Run(t, append(args, "--admin", x.adminOf(role))...)
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -36,6 +37,8 @@ const startWithin = 30 * time.Second
 type Options struct {
 	// Set are configuration keys and values, for every process.
 	Set map[string]string
+	// Roles are adapters that a split exchange has besides the usual ones.
+	Roles []string
 }
 
 // Exchange is a running exchange with the demo accounts.
@@ -53,13 +56,18 @@ type Exchange struct {
 	NATS, Identities string
 	// Processes are the running ones by role; "all" for a single one.
 	Processes map[string]*Process
+
+	admin    map[string]int // ports, by role
+	commands map[string]Command
 }
 
 // StartExchange starts an exchange with data of its own and waits until every
 // process is ready. The test's end stops it.
 func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchange {
 	t.Helper()
-	x := &Exchange{t: t, binary: b, Processes: make(map[string]*Process)}
+	x := &Exchange{
+		t: t, binary: b, Processes: make(map[string]*Process), admin: make(map[string]int), commands: make(map[string]Command),
+	}
 	dir := t.TempDir()
 	if topology == AllInOne {
 		p := FreePorts(t, 4)
@@ -70,8 +78,8 @@ func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchan
 			"grpcpipe.listen": x.GRPC,
 			"media.listen":    fmt.Sprintf("127.0.0.1:%d", p[2]),
 		})
-		x.Admin = fmt.Sprintf("http://127.0.0.1:%d", p[3])
-		x.ready(map[string]int{"all": p[3]})
+		x.Admin = x.adminOf("all")
+		x.ready()
 		return x
 	}
 	x.split(dir, o)
@@ -80,13 +88,12 @@ func StartExchange(t testing.TB, b Binary, topology Topology, o Options) *Exchan
 
 func (x *Exchange) split(dir string, o Options) {
 	x.t.Helper()
+	roles := append(slices.Clone(roles), o.Roles...)
 	p := FreePorts(x.t, 5+len(roles))
 	x.NATS = fmt.Sprintf("nats://127.0.0.1:%d", p[0])
 	x.startNATS(filepath.Join(dir, "identities"), filepath.Join(dir, "nats"), p[0])
 	x.GRPC = fmt.Sprintf("127.0.0.1:%d", p[1])
-	admin := make(map[string]int)
 	for i, role := range roles {
-		admin[role] = p[5+i]
 		x.start(role, filepath.Join(dir, role), p[5+i], o, map[string]string{
 			"nats.url":        x.NATS,
 			"nats.identities": x.identity(role),
@@ -98,8 +105,8 @@ func (x *Exchange) split(dir string, o Options) {
 			"console.listen":  fmt.Sprintf("127.0.0.1:%d", p[4]),
 		})
 	}
-	x.Admin = fmt.Sprintf("http://127.0.0.1:%d", admin["callstate"])
-	x.ready(admin)
+	x.Admin = x.adminOf("callstate")
+	x.ready()
 	x.URL = newSite(x.t, loopback(p[3]), forward(loopback(p[4]))).URL
 }
 
@@ -115,12 +122,31 @@ func (x *Exchange) start(role, dir string, admin int, o Options, set map[string]
 	for k, v := range set {
 		args = append(args, "--set", k+"="+v)
 	}
-	x.Processes[role] = Start(x.t, Command{Name: "tandem " + role, Path: x.binary.Path, Args: args})
+	x.admin[role] = admin
+	x.commands[role] = Command{Name: "tandem " + role, Path: x.binary.Path, Args: args}
+	x.Processes[role] = Start(x.t, x.commands[role])
 }
 
-func (x *Exchange) ready(admin map[string]int) {
+// Resume starts a role's process again, which has ended, and waits until it is
+// ready. It runs as long as the exchange.
+func (x *Exchange) Resume(t testing.TB, role string) {
+	t.Helper()
+	x.Processes[role] = Start(x.t, x.commands[role])
+	AwaitHTTP(t, x.Processes[role], x.adminOf(role)+"/readyz", startWithin)
+}
+
+func (x *Exchange) ready() {
 	x.t.Helper()
-	for role, port := range admin {
-		AwaitHTTP(x.t, x.Processes[role], fmt.Sprintf("http://127.0.0.1:%d/readyz", port), startWithin)
+	for role := range x.admin {
+		AwaitHTTP(x.t, x.Processes[role], x.adminOf(role)+"/readyz", startWithin)
 	}
+}
+
+// adminOf is the base URL of the operator's API of a role's process.
+func (x *Exchange) adminOf(role string) string {
+	port, ok := x.admin[role]
+	if !ok {
+		port = x.admin["all"]
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", port)
 }

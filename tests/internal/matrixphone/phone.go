@@ -56,18 +56,18 @@ func (p *Phone) Dial(room string, video bool) {
 	p.start("call", room, map[string]any{"video": video})
 }
 
-// DialInvitee places a call in a room that only one of its members is meant to
-// take.
-func (p *Phone) DialInvitee(room, invitee string, video bool) {
-	p.t.Helper()
-	p.start("call", room, map[string]any{"video": video, "invitee": invitee})
-}
-
 // DialNumber dials a number on the dial pad: a new room with whoever has that
 // number, and a call in it at once.
 func (p *Phone) DialNumber(number string) {
 	p.t.Helper()
 	p.start("dial", number)
+}
+
+// LookUp gives the user that a number belongs to, as the dial pad is told; "" if
+// nobody has it.
+func (p *Phone) LookUp(number string) string {
+	p.t.Helper()
+	return p.Text(call("lookUp", number))
 }
 
 // Answer answers the call that rings.

@@ -77,9 +77,10 @@ export async function createDirect(client, user, encrypted) {
   return roomId;
 }
 
-/** Whom a number belongs to, as a client's dial pad asks for it. */
+/** Whom a number belongs to, as a client's dial pad asks for it; "" for nobody. */
 export async function lookUp(client, number) {
-  const found = await client.getThirdpartyUser("m.protocol.pstn", { "m.id.phone": number });
-  if (!found?.length) throw new Error(`nobody has the number ${number}`);
-  return found[0].userid;
+  const found = await client.getThirdpartyUser("m.protocol.pstn", { "m.id.phone": number }).catch((error) => {
+    if (error.httpStatus !== 404) throw error;
+  });
+  return found?.[0]?.userid ?? "";
 }

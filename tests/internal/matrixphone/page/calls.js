@@ -43,8 +43,8 @@ export class Calls {
     return this.#call;
   }
 
-  async place(roomId, { video, invitee }) {
-    const call = createNewMatrixCall(this.#client, roomId, invitee ? { invitee } : undefined);
+  async place(roomId, { video }) {
+    const call = createNewMatrixCall(this.#client, roomId);
     this.#view(call);
     await (video ? call.placeVideoCall() : call.placeVoiceCall());
   }

@@ -27,9 +27,11 @@ window.matrix = {
     await known(client, roomId);
     await calls.place(roomId, options);
   },
+  lookUp: (number) => lookUp(client, number),
   /** Dials a number as a client's dial pad does: look-up, direct room, call at once. */
   dial: async (number, options = {}) => {
     const user = await lookUp(client, number);
+    if (!user) throw new Error(`nobody has the number ${number}`);
     const roomId = await createDirect(client, user, false);
     await calls.place(roomId, options);
     return roomId;
