@@ -18,6 +18,8 @@ type project struct {
 	env  []string
 	// Ports on this machine.
 	page, sylk, grpc, media, matrix int
+	// accounts is the secret by which the homeserver makes accounts; empty without one.
+	accounts string
 }
 
 // up starts a deployment as the compose file has it, on free ports, and takes it
@@ -39,6 +41,12 @@ func up(t *testing.T, env ...string) *project {
 	if out, err := p.compose(t.Context(), "up", "--no-build", "--wait", "--wait-timeout", "120"); err != nil {
 		p.logs(t)
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if p.services(t)["dendrite"] != "" {
+		var err error
+		if p.accounts, err = p.compose(t.Context(), "exec", "-T", "dendrite", "cat", "/secrets/accounts"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return p
 }
