@@ -85,18 +85,13 @@ schema-baseline: ## Accept the schema as it is as what later changes must not br
 	cd schema && buf build --output testdata/baseline.binpb
 
 .PHONY: licences
-licences: ## List the licences of all dependencies in docs/licences.md
-	go run ./tests/supply page
+licences: ## List the licences of all dependencies in docs/licences.md, and put their texts into the program
+	go run ./tests/supply licences
 
 .PHONY: sbom
 sbom: ## Write bin/tandem.cdx.json, the program's bill of materials (CycloneDX)
 	@mkdir -p bin
 	go run ./tests/supply sbom bin/tandem.cdx.json
-
-.PHONY: notices
-notices: ## Write bin/NOTICES.txt, the licence texts to pass on with the program
-	@mkdir -p bin
-	go run ./tests/supply notices bin/NOTICES.txt
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities that our code reaches (VULNDB=URL of a copy of the database)

@@ -25,6 +25,7 @@ type cli struct {
 	NATS      natsConfigCmd `cmd:"" name:"nats-config" help:"Make accounts, permissions and keys for the NATS of an exchange."`
 	Setup     setupCmd      `cmd:"" help:"Make the secrets of an installation with a container for each role."`
 	Health    healthCmd     `cmd:"" help:"Ask a running exchange whether it is ready; exit status 0 if it is."`
+	Licences  licencesCmd   `cmd:"" help:"Print the licences of everything in this program."`
 	Version   versionCmd    `cmd:"" help:"Print the version."`
 }
 

@@ -70,6 +70,7 @@ func TestExitStatus(t *testing.T) {
 	}{
 		{"--help", 0},
 		{"version", 0},
+		{"licences", 0},
 		{"config reference", 0},
 		{"config check -c " + good, 0},
 		{"config check -c " + bad, 1},

@@ -25,7 +25,13 @@ func TestLicencesFitAndAreListed(t *testing.T) {
 			t.Errorf("npm package %s says nothing of its licence", p.Name)
 		}
 	}
-	if have, want := string(read(t, "docs/licences.md")), supply.Page(modules, packages); have != want {
-		t.Error("docs/licences.md is not what there is: run 'make licences' and commit")
+	files, err := supply.Files(repo(t).Root, modules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		if string(read(t, name)) != want {
+			t.Errorf("%s is not what there is: run 'make licences' and commit", name)
+		}
 	}
 }

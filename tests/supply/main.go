@@ -1,5 +1,5 @@
-// Command supply writes what Tandem is made of: docs/licences.md, a bill of
-// materials, the parts' licence texts. Run it from the checkout.
+// Command supply writes what Tandem is made of: docs/licences.md with the texts that
+// the program carries, and a bill of materials. Run it from the checkout.
 package main
 
 import (
@@ -19,11 +19,11 @@ func main() {
 	}
 }
 
-// run carries out "page", or "sbom FILE", or "notices FILE".
+// run carries out "licences" or "sbom FILE".
 func run(args []string) error {
-	wants := map[string]int{"page": 1, "sbom": 2, "notices": 2}
+	wants := map[string]int{"licences": 1, "sbom": 2}
 	if len(args) == 0 || len(args) != wants[args[0]] {
-		return fmt.Errorf("usage: supply page | sbom FILE | notices FILE")
+		return fmt.Errorf("usage: supply licences | sbom FILE")
 	}
 	root, err := supply.Root(".")
 	if err != nil {
@@ -33,26 +33,23 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	switch args[0] {
-	case "page":
-		packages, err := supply.Packages(root)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(root, "docs", "licences.md"), []byte(supply.Page(modules, packages)), 0o644)
-	case "sbom":
+	if args[0] == "sbom" {
 		text, err := supply.BOM(modules, version(root))
 		if err != nil {
 			return err
 		}
 		return os.WriteFile(args[1], text, 0o644)
-	default:
-		text, err := supply.Notices(modules)
-		if err != nil {
+	}
+	files, err := supply.Files(root, modules)
+	if err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
 			return err
 		}
-		return os.WriteFile(args[1], []byte(text), 0o644)
 	}
+	return nil
 }
 
 // version is what git says of the checkout; "devel" without git.

@@ -80,7 +80,7 @@ func TestVulnerabilitiesAreFound(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	for _, args := range [][]string{nil, {"sbom"}, {"page", "x", "y"}, {"what", "x"}} {
+	for _, args := range [][]string{nil, {"sbom"}, {"licences", "x"}, {"what", "x"}} {
 		if run(args) == nil {
 			t.Errorf("%q is taken", args)
 		}

@@ -5,6 +5,20 @@ import (
 	"strings"
 )
 
+// Files gives what is written from the list of modules, by its path from the root:
+// docs/licences.md, and the texts that the program carries.
+func Files(root string, modules []Module) (map[string]string, error) {
+	packages, err := Packages(root)
+	if err != nil {
+		return nil, err
+	}
+	notices, err := Notices(modules)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"docs/licences.md": Page(modules, packages), "cmd/tandem/licences.txt": notices}, nil
+}
+
 // Page is docs/licences.md.
 func Page(modules []Module, packages []Package) string {
 	var b strings.Builder
@@ -12,7 +26,7 @@ func Page(modules []Module, packages []Package) string {
 
 Tandem is under the [Apache License 2.0](../LICENSE). This page lists what it is built from and tested with; ` + "`make licences`" + ` writes it, and a test checks that it is current and that every licence in the program is one that fits. Licences are recognised by the text of the files beside each package that is used, not by what a registry says.
 
-A program that you pass on must come with its parts' licence texts: ` + "`make notices`" + ` writes them to one file. Parts under MPL-2.0 bind their own files only; their source is the module of the version named.
+Who passes the program on must pass on its parts' licence texts: it carries them, and ` + "`tandem licences`" + ` prints them. Parts under MPL-2.0 bind their own files only; their source is the module of the version named.
 
 ## In the program
 
