@@ -122,7 +122,10 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 			return nil, err
 		}
 	}
-	r := t.ringsIn(u.id, own)
+	r, err := t.ringsIn(ctx, u.id, own)
+	if err != nil {
+		return nil, err
+	}
 	if r == nil {
 		return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "matrix: the user has no room that could ring")
 	}

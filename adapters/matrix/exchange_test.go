@@ -304,6 +304,29 @@ func TestRoomsOfThree(t *testing.T) {
 	}
 }
 
+// TestNoCallRingsInARoomOfThree: it rings on the line then.
+func TestNoCallRingsInARoomOfThree(t *testing.T) {
+	w := newWorld(t, nil)
+	alice, _ := w.node.SignIn(kittest.Alice)
+	bob, _ := w.node.SignIn(kittest.Bob)
+	carol, _ := w.node.SignIn(kittest.Carol)
+	first, err := bob.Call(w.ctx(), kittest.Alice, kittest.SDP("bob")) // bob has a room with alice's ghost now
+	w.ok(err)
+	rings, err := alice.Incoming(w.ctx())
+	w.ok(err)
+	room := w.roomIn(first.ID())
+	w.ok(first.HangUp(w.ctx()))
+	w.hears(rings, kittest.Ended)
+	b, c := matrixtest.Beneath(bob), matrixtest.Beneath(carol)
+	path := "/rooms/" + url.PathEscape(room)
+	w.ok(b.Do(w.ctx(), http.MethodPost, path+"/invite", map[string]any{"user_id": c.User()}, nil))
+	w.ok(c.Do(w.ctx(), http.MethodPost, path+"/join", map[string]any{}, nil))
+	_, second := w.ring(alice, bob)
+	if in := w.roomIn(second.ID()); in == room {
+		t.Error("it rings where carol can answer it")
+	}
+}
+
 // TestAnotherNodeTakesOver: a call that rings and one that is answered go on at the
 // next node, and what the homeserver sends to a node that stands by is passed on.
 func TestAnotherNodeTakesOver(t *testing.T) {

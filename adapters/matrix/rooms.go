@@ -86,16 +86,26 @@ func (t *term) forget(ctx context.Context, r *room) error {
 }
 
 // ringsIn gives the room in which a call of own's, or of anybody through the bot,
-// rings at a person: nil if the person has joined none.
-func (t *term) ringsIn(person, own id.UserID) *room {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// rings at a person: nil if the person has joined none, or none of the two alone.
+func (t *term) ringsIn(ctx context.Context, person, own id.UserID) (*room, error) {
 	for _, u := range []id.UserID{own, t.a.bot} {
-		if r := t.pairs[pair{person, u}]; r != nil && r.Joined {
-			return r
+		t.mu.Lock()
+		r := t.pairs[pair{person, u}]
+		joined := r != nil && r.Joined
+		t.mu.Unlock()
+		if !joined {
+			continue
 		}
+		two, err := t.twoParty(ctx, r)
+		switch {
+		case again(err):
+			return nil, err
+		case two:
+			return r, nil
+		}
+		t.log.Info("no call rings in a room that has not exactly two members", "room", r.ID, "user", person, "error", err)
 	}
-	return nil
+	return nil, nil //nolint:nilnil // none
 }
 
 // line reports whether a room is a person's line.
