@@ -19,6 +19,7 @@ const (
 	bob         = "bob@demo.test"
 	carolNumber = "+12025550103"
 	bobNumber   = "+12025550102"
+	echoNumber  = "+12025550199"
 	nobody      = "+12025550177"
 	// dora is in the configuration, with her Matrix user.
 	doraNumber = "+12025550144"

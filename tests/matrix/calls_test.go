@@ -15,6 +15,7 @@ func TestCalls(t *testing.T) {
 	}{
 		{"Matrix to phone", matrixToPhone},
 		{"phone to Matrix", phoneToMatrix},
+		{"Matrix to echo with video", matrixToEcho},
 		{"Matrix to page with video", matrixToPage},
 		{"page to Matrix with video", pageToMatrix},
 		{"Matrix to Matrix with video", matrixToMatrix},
@@ -91,6 +92,18 @@ func phoneToMatrix(t *testing.T, b bed) {
 	a.AwaitTone(phoneTone)
 	phone.Outcome(step, harness.ExitEstablished).Heard(t, a.Tone())
 	a.AwaitEnded(step, "remote: user_hangup")
+}
+
+// The echo is a phone: it sends back what it hears and sees.
+func matrixToEcho(t *testing.T, b bed) {
+	alice := b.signUp(t, "Alice")
+	a := b.device(t, shared.left, alice, false)
+	a.Dial(b.portal(t, alice, echoNumber, false), true)
+	a.AwaitState(step, "established")
+	a.AwaitTone(a.Tone())
+	a.AwaitVideo()
+	a.HangUp()
+	a.AwaitEnded(step, "local: user_hangup")
 }
 
 func matrixToPage(t *testing.T, b bed) {
