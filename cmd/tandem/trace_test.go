@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,8 +86,27 @@ func receive(t *testing.T) (r *received, url string) {
 // A call is one trace, from the caller's adapter over call state, directory and
 // media to the called terminal's adapter.
 func TestTraceOfACall(t *testing.T) {
-	traces, url := receive(t)
-	x := serve(t, "demo=true", "tracing.endpoint="+url)
+	t.Run("one process", func(t *testing.T) {
+		traces, url := receive(t)
+		traceACall(t, traces, serve(t, "demo=true", "tracing.endpoint="+url))
+	})
+	// Nothing but the bus is between them.
+	t.Run("two processes", func(t *testing.T) {
+		traces, url := receive(t)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		nats := l.Addr().String()
+		_ = l.Close()
+		both := []string{"demo=true", "tracing.endpoint=" + url, "secret=a secret of two processes"}
+		serve(t, append(slices.Clone(both), "node=a", "roles=nats,directory,callstate", "nats.listen="+nats)...)
+		traceACall(t, traces, serve(t, append(slices.Clone(both), "node=b", "roles=media,sylkrtc,grpcpipe,console", "nats.url=nats://"+nats)...))
+	})
+}
+
+func traceACall(t *testing.T, traces *received, x *serving) {
+	t.Helper()
 	c, err := sylkrtctest.Dial(t.Context(), "ws://"+x.Address("sylkrtc")+"/webrtcgateway/ws", sylkrtctest.V2, sylkrtctest.Options{})
 	if err != nil {
 		t.Fatal(err)
