@@ -59,6 +59,11 @@ const serverName = kittest.Domain
 
 // nodes makes nodes: those of one test have one homeserver.
 func nodes(t *testing.T, version string) func(kittest.T) kittest.Node {
+	t.Helper()
+	return nodesAt(version, func(kt kittest.T) *site { return newSite(kt, t.TempDir()) })
+}
+
+func nodesAt(version string, newSite func(kittest.T) *site) func(kittest.T) kittest.Node {
 	var mu sync.Mutex
 	sites := map[kittest.T]*site{}
 	return func(kt kittest.T) kittest.Node {
@@ -66,7 +71,7 @@ func nodes(t *testing.T, version string) func(kittest.T) kittest.Node {
 		defer mu.Unlock()
 		s := sites[kt]
 		if s == nil {
-			s = newSite(kt, t.TempDir())
+			s = newSite(kt)
 			sites[kt] = s
 		}
 		return s.node(kt, version, nil)

@@ -49,7 +49,7 @@ func (t *term) deliverAnswer(ctx context.Context, k *call, a *callv1.Answered, t
 		return err
 	}
 	t.changeCall(ctx, k, func() { k.Answered = true })
-	t.identify(ctx, k, a.GetCallee(), txn+".who")
+	t.background(func() { t.identify(k, a.GetCallee(), txn+".who") })
 	return nil
 }
 
@@ -102,7 +102,7 @@ func (t *term) ring(ctx context.Context, e *callv1.Event, b *callv1.Incoming) er
 		return err
 	}
 	t.log.Info("call rings", "call", e.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "line", t.line(r))
-	t.identify(ctx, k, b.GetCaller(), txnOf(e)+".who")
+	t.background(func() { t.identify(k, b.GetCaller(), txnOf(e)+".who") })
 	t.background(func() { t.alert(t.ctx, k) })
 	return nil
 }
@@ -198,8 +198,11 @@ func (t *term) alert(ctx context.Context, k *call) {
 	t.accept(ctx, command, func(*callv1.Reply, error) {}) // it may be over by now
 }
 
-// identify tells a client who the other party is, where the room does not.
-func (t *term) identify(ctx context.Context, k *call, p *callv1.Party, txn string) {
+// identify tells a client who the other party is, where the room does not. The event
+// that says so is delivered without it: it may take longer than that may.
+func (t *term) identify(k *call, p *callv1.Party, txn string) {
+	ctx, cancel := context.WithTimeout(t.ctx, t.cfg.InviteLifetime)
+	defer cancel()
 	r := t.roomOf(k.Room)
 	if r == nil || p == nil {
 		return

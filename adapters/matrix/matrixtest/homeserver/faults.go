@@ -9,7 +9,7 @@ import (
 // faults are what is wrong with it at the moment.
 type faults struct {
 	away, held, repeat bool
-	limit              int
+	limit, pass        int
 	after              time.Duration
 }
 
@@ -27,8 +27,11 @@ func (s *Server) Repeat(repeat bool) { s.set(func(f *faults) { f.repeat = repeat
 
 // Limit refuses the next n events that application services send, with 429 and the
 // time after which to try again.
-func (s *Server) Limit(n int, after time.Duration) {
-	s.set(func(f *faults) { f.limit, f.after = n, after })
+func (s *Server) Limit(n int, after time.Duration) { s.LimitAfter(0, n, after) }
+
+// LimitAfter is Limit after some events that pass.
+func (s *Server) LimitAfter(pass, n int, after time.Duration) {
+	s.set(func(f *faults) { f.pass, f.limit, f.after = pass, n, after })
 }
 
 func (s *Server) set(f func(*faults)) {
@@ -42,6 +45,9 @@ func (s *Server) set(f func(*faults)) {
 // limited counts an event down.
 func (f *faults) limited(r *request) *fault {
 	if r.service == nil || f.limit <= 0 {
+		return nil
+	}
+	if f.pass--; f.pass >= 0 {
 		return nil
 	}
 	f.limit--
