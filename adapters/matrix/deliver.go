@@ -129,6 +129,14 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 	if r == nil {
 		return nil, schema.Errorf(callv1.Code_CODE_NOT_FOUND, "matrix: the user has no room that could ring")
 	}
+	unlock, err := t.lock(ctx, r.ID.String()) // until the room's other calls can see it
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if shown && t.callsBack(r, caller) {
+		return nil, schema.Errorf(callv1.Code_CODE_RETRY, "matrix: the person calls the caller in this room")
+	}
 	if t.line(r) && shown {
 		if err := t.update(ctx, r, func() bool {
 			changed := r.LastCaller != caller.String()

@@ -1,5 +1,25 @@
 package matrix
 
+import "github.com/tandem-rtc/tandem/schema"
+
+// callsBack reports whether a room's person is calling who calls it there: the two
+// have crossed, and call state, which answers both of those who call, is about to end
+// the one that would ring. To ring all the same would have a client that goes by the
+// call ids take its own call back, which is answered by then.
+func (t *term) callsBack(r *room, caller schema.Address) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.line(r) && r.LastCaller != caller.String() {
+		return false // the call is to somebody else
+	}
+	for _, k := range t.calls {
+		if k.Room == r.ID && k.Placed && !k.Answered {
+			return true
+		}
+	}
+	return false
+}
+
 // settleGlare decides between a call that a person places and one of ours that
 // rings at the person in the same room; false if the person's is not to be placed.
 //
