@@ -17,7 +17,7 @@ import (
 func (g group) options(t *testing.T) exchange.Options {
 	t.Helper()
 	router := localbus.NewRouter()
-	o := exchange.Options{Name: g.name, Real: g.real}
+	o := exchange.Options{Name: g.name, Real: g.real, Matrix: true}
 	switch {
 	case g.short:
 		o.CallState = short

@@ -58,7 +58,7 @@ func limited(c *callstate.Config) { c.MaxCallsPerSubscriber, c.CallsPerMinute = 
 // short times: what a scenario waits through, and no less than a busy machine needs
 // to get there.
 func short(c *callstate.Config) {
-	c.RingTimeout, c.Grace, c.ReofferTimeout = 4*time.Second, 2*time.Second, 2*time.Second
+	c.RingTimeout, c.Grace, c.ReofferTimeout = 8*time.Second, 2*time.Second, 2*time.Second
 }
 
 // TestPairs plays the scenarios, and requires that the page says how it went.

@@ -78,6 +78,8 @@ const (
 	Trickles Ability = "trickles"
 	// SignalsDTMF: a terminal sends digits as messages.
 	SignalsDTMF Ability = "signals dtmf"
+	// Insists: a called terminal can offer anew although it is itself being offered anew.
+	Insists Ability = "insists"
 	// DialsUnknown: a terminal can call an address that nobody has.
 	DialsUnknown Ability = "dials unknown"
 	// OwnTerminals: each connection of an account is a terminal of its own. On a wire

@@ -17,6 +17,7 @@ func Cannot(version string) map[kittest.Ability]string {
 		kittest.Pulls:            "no event takes over a call of another terminal",
 		kittest.Pushes:           "m.call.replaces has the other side call somebody; no event gives a call to one's own phone",
 		kittest.RefusesReoffers:  "an m.call.negotiate can only be answered",
+		kittest.Insists:          "of two offers in a call the caller's stands: whoever is called answers it, and offers again",
 		kittest.EarlyMedia:       "a called client gives its description with its answer",
 		kittest.HearsEarlyMedia:  "a caller's client takes one answer, and that is the end of its ringing",
 		kittest.Headers:          "call events have no headers",

@@ -36,6 +36,8 @@ type Options struct {
 	Connect func(kind string) bus.Driver
 	// Real: the real media service; else the stub engine.
 	Real bool
+	// Matrix: with a homeserver and the Matrix adapter.
+	Matrix bool
 	// CallState changes call state's configuration.
 	CallState func(*callstate.Config)
 }
@@ -47,6 +49,8 @@ type Exchange struct {
 	Sylk     string
 	WG2      string
 	Loopback *loopback.Exchange
+	// Matrix is where Matrix users are; nil without.
+	Matrix *Homeserver
 
 	tb      testing.TB
 	options Options
@@ -142,6 +146,9 @@ func (x *Exchange) adapters() {
 	x.WG2 = (<-made).Addr(x.tb.Context()).String()
 
 	x.host(loopback.Spec(), &loopback.Config{Exchange: x.Loopback, WriteTimeout: patience})
+	if x.options.Matrix {
+		x.matrix()
+	}
 }
 
 // host runs an adapter.

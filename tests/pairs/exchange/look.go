@@ -18,6 +18,9 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
+// Real reports whether media flows.
+func (x *Exchange) Real() bool { return x.options.Real }
+
 // Records gives the calls of subscribers, the oldest first.
 func (x *Exchange) Records(ctx context.Context, subscribers ...string) ([]*callv1.CallRecord, error) {
 	found := map[string]*callv1.CallRecord{}

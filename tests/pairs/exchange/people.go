@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
+	"github.com/tandem-rtc/tandem/adapters/matrix/matrixtest"
 	"github.com/tandem-rtc/tandem/services/directory"
 )
 
@@ -50,6 +51,9 @@ func (x *Exchange) Subscribe(ctx context.Context, p Person, a kittest.Account) e
 		s.Addresses = append(s.Addresses, "tel:"+a.MSISDN)
 	}
 	s.Addresses = append(s.Addresses, "matrix:u/"+strings.TrimPrefix(a.MXID, "@"))
+	if x.Matrix != nil {
+		s.Addresses = append(s.Addresses, "matrix:u/"+matrixtest.LocalpartOf(a)+":"+x.Matrix.Name)
+	}
 	if err := x.directory.Put(ctx, s); err != nil {
 		return fmt.Errorf("subscribing %s: %w", a.Subscriber, err)
 	}

@@ -45,7 +45,7 @@ func (t *terminal) signIn() error {
 	who := t.st.who[t.person]
 	before := t.st.x.Terminals(who.Subscriber)
 	if err = c.SignIn(ctx, who); err == nil {
-		t.id, err = t.st.x.Came(ctx, who.Subscriber, before)
+		err = t.came(ctx, who.Subscriber, before)
 	}
 	if err != nil {
 		c.Close()
@@ -53,6 +53,20 @@ func (t *terminal) signIn() error {
 	}
 	t.client = c
 	return nil
+}
+
+// came waits until the terminal is in the table, if it is not one that is there.
+func (t *terminal) came(ctx context.Context, subscriber string, before map[string]bool) (err error) {
+	key := [2]string{t.person, t.p.Shares}
+	t.st.mu.Lock()
+	defer t.st.mu.Unlock()
+	if id := t.st.shared[key]; t.p.Shares != "" && before[id] {
+		t.id = id
+		return nil
+	}
+	t.id, err = t.st.x.Came(ctx, subscriber, before)
+	t.st.shared[key] = t.id
+	return err //nolint:wrapcheck // the caller says what failed
 }
 
 // do carries out an action and waits for its acknowledgement, if the wire has any.

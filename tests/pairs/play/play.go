@@ -41,8 +41,11 @@ type stage struct {
 	// played are the lines so far, without those of conditions that did not hold.
 	played []scenario.Step
 
-	mu     sync.Mutex // voices are made by terminals that act together
+	mu     sync.Mutex // terminals act together
 	voices []voice.Voice
+	// shared are the ids of terminals that several of the cast are, by person and what
+	// they share.
+	shared map[[2]string]string
 }
 
 // terminal is one of the cast.
@@ -63,7 +66,7 @@ type terminal struct {
 func Expect(s *scenario.Scenario, from, to *Protocol) Result {
 	speaks := speakers(s, from, to)
 	for _, c := range s.Required() {
-		if why := speaks(c.Terminal).Cannot(c); why != "" {
+		if why := cannot(s, speaks, c); why != "" {
 			return Result{Cannot: why, Who: speaks(c.Terminal)}
 		}
 	}
@@ -73,7 +76,7 @@ func Expect(s *scenario.Scenario, from, to *Protocol) Result {
 			if st.Kind != scenario.If {
 				return false
 			}
-			if c := st.Condition; speaks(c.Terminal).Cannot(c) != "" {
+			if cannot(s, speaks, st.Condition) != "" {
 				return true
 			}
 			return less(st.Steps)
@@ -99,7 +102,7 @@ func Play(ctx context.Context, x *exchange.Exchange, s *scenario.Scenario, from,
 	protocol := speakers(s, from, to)
 	st := &stage{
 		x: x, s: s, ctx: ctx, patience: patience,
-		room: &voice.Room{}, cast: map[string]*terminal{}, who: map[string]kittest.Account{},
+		room: &voice.Room{}, cast: map[string]*terminal{}, who: map[string]kittest.Account{}, shared: map[[2]string]string{},
 	}
 	defer st.end()
 	if err := st.people(); err != nil {
@@ -162,7 +165,8 @@ func (st *stage) play(steps []scenario.Step) error {
 		case scenario.Together:
 			err = st.together(step.Steps)
 		case scenario.If:
-			if st.cast[step.Condition.Terminal].p.Cannot(step.Condition) == "" {
+			speaks := func(terminal string) *Protocol { return st.cast[terminal].p }
+			if cannot(st.s, speaks, step.Condition) == "" {
 				err = st.play(step.Steps)
 			} else {
 				st.less = true

@@ -6,6 +6,7 @@ import (
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe/grpcpipetest"
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 	"github.com/tandem-rtc/tandem/adapters/loopback/loopbacktest"
+	"github.com/tandem-rtc/tandem/adapters/matrix/matrixtest"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -24,6 +25,9 @@ type Protocol struct {
 	CannotResume string
 	// HearsMissed: a call that was missed is told apart from its end.
 	HearsMissed string
+	// Shares names what all terminals of a person have in common where they are one in
+	// the table of terminals; "" if each is one of its own.
+	Shares string
 	// RingsItself: a called terminal need not say that it alerts.
 	RingsItself bool
 	// Dial opens a connection.
@@ -39,7 +43,10 @@ type Protocol struct {
 
 // Protocols are all there are, in the order of the tables.
 func Protocols() []*Protocol {
-	return []*Protocol{sylk(sylkrtctest.V1), sylk(sylkrtctest.V2), wg2(false), wg2(true), loop()}
+	return []*Protocol{
+		sylk(sylkrtctest.V1), sylk(sylkrtctest.V2), wg2(false), wg2(true),
+		Matrix(matrixtest.V0, nil), Matrix(matrixtest.V1, nil), loop(),
+	}
 }
 
 // abilities are what an action takes.
@@ -47,7 +54,8 @@ var abilities = map[string]kittest.Ability{
 	"sign-out": kittest.SignsOut, "busy": kittest.SaysBusy, "pull": kittest.Pulls, "steal": kittest.Pulls,
 	"push": kittest.Pushes, "reoffer": kittest.Reoffers, "refuse": kittest.RefusesReoffers,
 	"press": kittest.SignalsDTMF, "early-media": kittest.EarlyMedia, "send-headers": kittest.Headers,
-	"take-two": kittest.ManyCalls, "rejoin": kittest.Names,
+	"take-two": kittest.ManyCalls, "rejoin": kittest.Names, "drop": kittest.NoticesLoss,
+	"dial-unknown": kittest.DialsUnknown, "insist": kittest.Insists,
 }
 
 // senses are what an event takes.
@@ -71,6 +79,23 @@ func (p *Protocol) Cannot(c scenario.Condition) string {
 		return p.CannotResume
 	}
 	return p.Lacks[abilities[c.What]]
+}
+
+// cannot says why a scenario's terminal does not have what a condition asks for; "" if
+// it does. What a terminal does apart from others of its person depends on whether
+// these are one with it.
+func cannot(s *scenario.Scenario, speaks func(terminal string) *Protocol, c scenario.Condition) string {
+	p := speaks(c.Terminal)
+	if c.Hears || c.What != "decline-alone" {
+		return p.Cannot(c)
+	}
+	mine, _ := s.Terminal(c.Terminal)
+	for _, t := range s.Terminals {
+		if t.Name != mine.Name && t.Person() == mine.Person() && p.Shares != "" && speaks(t.Name).Shares == p.Shares {
+			return p.Lacks[kittest.OwnTerminals]
+		}
+	}
+	return ""
 }
 
 // sylk is a version of sylkRTC.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
+	"github.com/tandem-rtc/tandem/adapters/matrix/matrixtest"
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
 	"github.com/tandem-rtc/tandem/tests/pairs/scenario"
 )
@@ -32,6 +33,9 @@ func (st *stage) shownAs(person string) []string {
 		all = append(all, "tel:"+a.MSISDN)
 	} else {
 		all = append(all, st.x.Aliases(a.Subscriber)...)
+	}
+	if h := st.x.Matrix; h != nil {
+		all = append(all, "matrix:u/"+matrixtest.LocalpartOf(a)+":"+h.Name)
 	}
 	for _, x := range slices.Clone(all) {
 		_, bare, _ := strings.Cut(x, ":")

@@ -179,6 +179,18 @@ type Record struct {
 	Answered bool
 	// Reasons are why it may have ended; one is "redirected" if it lost a glare.
 	Reasons []string
+	// Maybe: there need not be such a call. No file says so; who plays a scenario may.
+	Maybe bool
+}
+
+// Calls is how many calls the journal holds at least.
+func (s *Scenario) Calls() (n int) {
+	for _, r := range s.Records {
+		if !r.Maybe {
+			n++
+		}
+	}
+	return n
 }
 
 // Terminal finds a terminal of the cast.
