@@ -120,6 +120,7 @@ func (s *store) GetGroupSession(ctx context.Context, room id.RoomID, session id.
 			ForwardingChains: r.val.Chains, ReceivedAt: r.val.Received, MaxAge: r.val.MaxAge, MaxMessages: r.val.MaxCount,
 			SharedHistory: r.val.History, KeySource: r.val.Key, SourceUser: r.val.Source,
 		}
+		r.val.live.ID() // is remembered at the first call, which must not be a race
 	}
 	return r.val.live, nil
 }

@@ -80,6 +80,7 @@ func (s *store) GetOutboundGroupSession(ctx context.Context, room id.RoomID) (*c
 			g.Users[crypto.UserDevice{UserID: user, DeviceID: device}] = state
 		}
 	}
+	g.ID() // is remembered at the first call, which must not be a race
 	r.val.live = g
 	return g, nil
 }
