@@ -113,3 +113,31 @@ func TestLog(t *testing.T) {
 		t.Errorf("log:\n%s", got)
 	}
 }
+
+// A message over which everything breaks is passed by, and the next one read.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	h := newHomeserver(t)
+	cfg := h.config((&storetest.Data{}).Open(-1, false))
+	panics := make(chan struct{}, 100)
+	cfg.Known = func(_, peer id.UserID) bool {
+		if peer == "@mallory:example.org" {
+			panics <- struct{}{}
+			panic("as asked for")
+		}
+		return true
+	}
+	n := start(t, cfg)
+	must(t, n.Ensure(t.Context(), ghost))
+	newClient(t, h, "@mallory:example.org", "PHONE").invite(t, true)
+	c := newClient(t, h, alice, "PHONE")
+	e := c.invite(t, true)
+	eventually(t, "the keys", func() bool {
+		_, err := n.Decrypt(t.Context(), ghost, e)
+		return err == nil
+	})
+	n.say(t, c)
+	if len(panics) != 1 {
+		t.Errorf("%d panics", len(panics))
+	}
+}

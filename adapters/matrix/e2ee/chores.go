@@ -41,6 +41,7 @@ func (s *store) sender(key id.SenderKey) id.UserID {
 // doChores asks for missing keys and renews broken sessions, until the device
 // ends.
 func (d *device) doChores() {
+	defer d.guard(nil)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -48,6 +48,7 @@ type Config struct {
 	AskAfter time.Duration
 
 	polls http.RoundTripper
+	bad   *bad
 }
 
 func (c *Config) complete() error {
@@ -70,6 +71,7 @@ func (c *Config) complete() error {
 	if c.HTTP == nil {
 		c.HTTP = http.DefaultTransport
 	}
+	c.bad = &bad{}
 	c.polls = c.HTTP
 	if t, ok := c.HTTP.(*http.Transport); ok {
 		t = t.Clone()

@@ -17,9 +17,10 @@ import (
 )
 
 // decrypt decrypts a room event. It uses what is in the store and asks nobody.
-func (d *device) decrypt(ctx context.Context, evt *event.Event) (*event.Event, error) {
+func (d *device) decrypt(ctx context.Context, evt *event.Event) (plain *event.Event, err error) {
 	d.ops.RLock()
 	defer d.ops.RUnlock()
+	defer d.guard(&err)
 	in := *evt
 	in.Type = event.EventEncrypted
 	if _, ok := in.Content.Parsed.(*event.EncryptedEventContent); !ok {

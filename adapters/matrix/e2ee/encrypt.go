@@ -29,9 +29,10 @@ type gap struct {
 
 // encrypt encrypts a message for the members of a room. It first gives their
 // devices the keys, if they have none.
-func (d *device) encrypt(ctx context.Context, room id.RoomID, members []id.UserID, kind string, content json.RawMessage) (json.RawMessage, error) {
+func (d *device) encrypt(ctx context.Context, room id.RoomID, members []id.UserID, kind string, content json.RawMessage) (sealed json.RawMessage, err error) {
 	d.ops.RLock()
 	defer d.ops.RUnlock()
+	defer d.guard(&err)
 	members = slices.DeleteFunc(slices.Clone(members), func(u id.UserID) bool { return u == d.user })
 	ctx = withPeers(ctx, members...)
 	if err := d.meet(ctx, room, members); err != nil {

@@ -126,10 +126,23 @@ func (d *device) takeDevices(changed []id.UserID) error {
 	return d.vault.failed()
 }
 
-// takeMessage handles one to-device message and stores what follows from it.
+// takeMessage handles one to-device message and stores what follows from it. One
+// that it failed over before is passed by.
 func (d *device) takeMessage(evt *event.Event) (keys []got, err error) {
 	d.ops.RLock()
 	defer d.ops.RUnlock()
+	defer d.guard(&err)
+	hash := hashOf(d.user, evt)
+	if d.cfg.bad.begin(hash) {
+		d.log.Error("a to-device message that cannot be handled is passed by", "peer", string(evt.Sender), "type", evt.Type.Type)
+		return nil, nil
+	}
+	keys, err = d.handle(evt)
+	d.cfg.bad.end(hash)
+	return keys, err
+}
+
+func (d *device) handle(evt *event.Event) (keys []got, err error) {
 	evt.Type.Class = event.ToDeviceEventType
 	if !d.cfg.Known(d.user, evt.Sender) {
 		d.log.Debug("a to-device message of a stranger", "peer", string(evt.Sender), "type", evt.Type.Type)
