@@ -131,6 +131,7 @@ func (a *Adapter) enter(p *callv1.Principal, multi bool) (*session, error) {
 	case a.draining:
 		return nil, retry("shutting down")
 	case a.count >= a.cfg.MaxStreams, of != nil && of.open >= a.cfg.PerSubscriber:
+		a.host.Metrics().Count("streams_refused", 1)
 		return nil, schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many streams")
 	case of == nil:
 		of = &streams{}

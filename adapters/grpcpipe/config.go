@@ -17,6 +17,7 @@ type Config struct {
 	Reflection bool `yaml:"reflection" doc:"Serve gRPC reflection, which grpcurl and similar clients use to learn the API."`
 
 	MaxConnections int `yaml:"max_connections" doc:"TCP connections at once; more wait in the listen queue."`
+	PerAddress     int `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit: behind a proxy all come from its address."`
 	MaxStreams     int `yaml:"max_streams" doc:"Pipes and MultiPipes at once on this node; more are refused with RESOURCE_EXHAUSTED."`
 	PerConnection  int `yaml:"max_streams_per_connection" doc:"Streams at once on one connection (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)."`
 	PerSubscriber  int `yaml:"max_streams_per_subscriber" doc:"Streams at once of one subscriber on this node; more are refused with RESOURCE_EXHAUSTED."`
@@ -30,6 +31,9 @@ type Config struct {
 
 	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one stream, and no more than 8 MiB of them. A client that lets more pile up loses its stream."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be handed to the transport before a client that does not read loses its stream."`
+
+	Handshake time.Duration `yaml:"handshake_timeout" doc:"How long TLS's and HTTP/2's beginning of a connection may take."`
+	Idle      time.Duration `yaml:"idle_timeout" doc:"How long a connection may be without a stream."`
 
 	PingMin     time.Duration `yaml:"client_ping_min" doc:"Shortest interval at which clients may send keep-alive pings; faster ones lose their connection."`
 	PingEvery   time.Duration `yaml:"ping_interval" doc:"Ping a client's connection after so long without traffic."`
@@ -48,6 +52,8 @@ func Defaults() *Config {
 		Listen:         "127.0.0.1:9090",
 		Reflection:     true,
 		MaxConnections: 20000,
+		Handshake:      10 * time.Second,
+		Idle:           10 * time.Minute,
 		MaxStreams:     50000,
 		PerConnection:  1000,
 		PerSubscriber:  256,
@@ -104,6 +110,8 @@ func (c *Config) Validate() error {
 		min  time.Duration
 	}{
 		{"write_timeout", c.WriteTimeout, time.Millisecond},
+		{"handshake_timeout", c.Handshake, time.Millisecond},
+		{"idle_timeout", c.Idle, time.Millisecond},
 		{"client_ping_min", c.PingMin, time.Millisecond},
 		{"ping_interval", c.PingEvery, time.Second}, // grpc-go rounds up to this
 		{"ping_timeout", c.PingTimeout, time.Millisecond},

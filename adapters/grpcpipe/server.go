@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	wgtwo "github.com/tandem-rtc/tandem/adapters/grpcpipe/proto/wgtwo/webterminal/v0"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 )
 
 // Run implements kit.Adapter. To drain, streams end with UNAVAILABLE once what
@@ -44,8 +45,9 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	a.addr = ln.Addr()
 	close(a.listening)
 
+	limits := port.Limits{PerAddress: a.cfg.PerAddress, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(netutil.LimitListener(ln, a.cfg.MaxConnections)) }()
+	go func() { served <- srv.Serve(netutil.LimitListener(limits.Wrap(ln), a.cfg.MaxConnections)) }()
 	a.host.Log().Info("listening", "address", ln.Addr().String(), "tls", a.cfg.TLS.On())
 	ready()
 
@@ -84,7 +86,7 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 		grpc.MaxRecvMsgSize(c.MaxMessage),
 		grpc.MaxConcurrentStreams(uint32(min(c.PerConnection, 1<<31-1))), //nolint:gosec // bounded
 		grpc.MaxHeaderListSize(16 << 10),
-		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.ConnectionTimeout(c.Handshake),
 		grpc.ReadBufferSize(1 << 10),
 		grpc.WriteBufferSize(8 << 10),
 		grpc.WaitForHandlers(true),
@@ -107,7 +109,7 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 func (a *Adapter) keepalive() keepalive.ServerParameters {
 	c := &a.cfg
 	p := keepalive.ServerParameters{
-		MaxConnectionIdle: 10 * time.Minute,
+		MaxConnectionIdle: c.Idle,
 		Time:              c.PingEvery,
 		Timeout:           c.PingTimeout,
 	}

@@ -93,10 +93,14 @@ func (s *session) handle(ctx context.Context, m *message) error {
 // full reports whether the terminal takes no further call. It is called with
 // mu held.
 func (s *session) full() bool {
-	if s.multi {
-		return len(s.calls) >= s.a.cfg.MaxCalls
+	if !s.multi {
+		return s.current != nil
 	}
-	return s.current != nil
+	if len(s.calls) < s.a.cfg.MaxCalls {
+		return false
+	}
+	s.a.host.Metrics().Count("calls_refused", 1)
+	return true
 }
 
 // leaveWhenIdle reports whether the stream may end now; if not, it ends with

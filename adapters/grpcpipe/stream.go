@@ -187,9 +187,12 @@ func (s *session) read(ctx context.Context, st stream) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			err = s.handle(ctx, m)
-		} else if ctx.Err() == nil {
+		case status.Code(err) == codes.ResourceExhausted: // grpc-go has ended the stream already
+			s.a.host.Metrics().Count("messages_too_long", 1)
+		case ctx.Err() == nil:
 			s.a.host.Metrics().Count("bad_messages", 1)
 		}
 		if err != nil {

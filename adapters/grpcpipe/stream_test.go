@@ -374,6 +374,7 @@ func TestTooManyStreams(t *testing.T) {
 	if got := s.open(t, true, "authorization", "Bearer demo", "wg2-msisdn", alice).ends(); got.Code() != codes.ResourceExhausted {
 		t.Errorf("the second stream ended with %v", got)
 	}
+	s.host.counted(t, "streams_refused")
 	s.signIn(t, true, bob)
 	p.cancel()
 	receive(t, s.host.detached, "the detach")

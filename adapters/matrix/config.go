@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -17,9 +18,11 @@ type Config struct {
 	ServerName   string `yaml:"server_name" doc:"The homeserver's name, which ends its users' ids: example.org."`
 	Registration string `yaml:"registration" doc:"File with the registration that the homeserver has too; 'tandem matrix registration' makes it. It holds the two tokens, the bot's name and the namespace of the ghosts."`
 
-	Listen    string `yaml:"listen" doc:"Address and port that the homeserver sends its transactions to, over HTTP."`
-	TLS       TLS    `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or on a network of your own."`
-	Advertise string `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by. By default http:// and listen."`
+	Listen         string        `yaml:"listen" doc:"Address and port that the homeserver sends its transactions to, over HTTP."`
+	TLS            TLS           `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or on a network of your own."`
+	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
+	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
+	Advertise      string        `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by. By default http:// and listen."`
 
 	LeaseTTL time.Duration `yaml:"lease" doc:"Of several nodes one serves; when it has not been heard of for this long, another takes over."`
 
@@ -52,6 +55,8 @@ type TLS = port.TLS
 func Defaults() *Config {
 	return &Config{
 		Listen:         "127.0.0.1:8009",
+		MaxConnections: 1024,
+		Timeouts:       port.DefaultTimeouts(),
 		LeaseTTL:       6 * time.Second,
 		InviteLifetime: 2 * time.Minute,
 		MaxEvent:       65536,
@@ -99,8 +104,8 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil && c.Listener == nil {
 		return schema.Invalid("listen", "must be host:port: %v", err)
 	}
-	if err := c.TLS.Validate(); err != nil {
-		return err //nolint:wrapcheck // ours
+	if err := errors.Join(c.TLS.Validate(), c.Timeouts.Validate()); err != nil {
+		return err
 	}
 	if u, err := url.Parse(c.Advertise); c.Advertise != "" && (err != nil || u.Host == "") {
 		return schema.Invalid("advertise", "must be a URL")
@@ -117,6 +122,7 @@ func (c *Config) validateLimits() error {
 		{"max_event_bytes", c.MaxEvent, 4096},
 		{"max_transaction_bytes", c.MaxTransaction, 65536},
 		{"invites_per_minute", c.CallsPerMinute, 1},
+		{"max_connections", c.MaxConnections, 1},
 		{"max_users", c.MaxUsers, 1},
 		{"concurrency", c.Concurrency, 1},
 		{"max_devices", c.MaxDevices, 1},

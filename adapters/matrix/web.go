@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 )
 
 // The homeserver's port (Matrix application service API).
@@ -26,6 +28,7 @@ func (a *Adapter) listen() (net.Listener, error) {
 			return nil, fmt.Errorf("matrix: listen: %w", err)
 		}
 	}
+	l = port.Limits{Total: a.cfg.MaxConnections, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}.Wrap(l)
 	if !a.cfg.TLS.On() {
 		return l, nil
 	}
@@ -48,12 +51,9 @@ func (a *Adapter) advertised() string {
 	return "http://" + a.addr.String()
 }
 
-// Time-outs of the port. A transaction may take as long as the owners of its calls.
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-)
+// passOnTimeout bounds a request that is passed on. A transaction may take as long
+// as the owners of its calls.
+const passOnTimeout = 30 * time.Second
 
 func (a *Adapter) webServer() *http.Server {
 	mux := http.NewServeMux()
@@ -70,10 +70,11 @@ func (a *Adapter) webServer() *http.Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "M_UNRECOGNIZED", "Unrecognized request")
 	})
-	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	srv := &http.Server{
+		Handler: mux, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	a.cfg.Timeouts.Apply(srv, func() { a.host.Metrics().Count("connections_silent", 1) })
+	return srv
 }
 
 // authorised lets only the homeserver pass, which shows its token in a header, or in
@@ -129,7 +130,7 @@ func (a *Adapter) passOn(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "The node that serves does not answer; try again")
 		},
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), passOnTimeout)
 	defer cancel()
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }

@@ -67,6 +67,7 @@ func (p *peer) addAccount(transaction string, r *accountAdd) {
 		p.send(failure{transaction, "SIP domain not allowed: " + printable(aor.Domain())})
 		return
 	case len(p.accounts) >= p.a.cfg.MaxAccounts:
+		p.a.host.Metrics().Count("accounts_refused", 1)
 		p.send(failure{transaction, "Too many accounts"})
 		return
 	}

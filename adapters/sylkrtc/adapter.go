@@ -92,17 +92,18 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 	a.origins = newOrigins(a.cfg.AllowedOrigins, port.Loopback(l.Addr().String()))
 	hosts := port.NewHosts(a.cfg.Hosts, l.Addr())
 	srv := &http.Server{
-		Handler:           hosts.Wrap(a, func() { a.host.Metrics().Count("hosts_refused", 1) }),
-		ReadHeaderTimeout: 10 * time.Second,
-		// Until the connection is a WebSocket's, which has limits of its own.
-		ReadTimeout:    30 * time.Second,
-		WriteTimeout:   time.Minute,
-		IdleTimeout:    2 * time.Minute,
+		Handler:        hosts.Wrap(a, func() { a.host.Metrics().Count("hosts_refused", 1) }),
+		WriteTimeout:   time.Minute, // until the connection is a WebSocket's, which has limits of its own
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 		// WebSocket needs HTTP/1.1 (RFC 8441 is not supported).
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
+	a.cfg.Timeouts.Apply(srv, func() { a.host.Metrics().Count("connections_silent", 1) })
+	// Room for the page's besides the WebSockets, which are refused in HTTP.
+	l = port.Limits{Total: a.cfg.MaxConnections + a.cfg.MaxConnections/4 + 64, PerAddress: a.cfg.PerAddress, Refused: func() {
+		a.host.Metrics().Count("connections_refused", 1)
+	}}.Wrap(l)
 	secure := a.cfg.TLS.On()
 	if secure {
 		if srv.TLSConfig, err = a.cfg.TLS.Server(a.log); err != nil {

@@ -29,6 +29,7 @@ func (p *peer) create(transaction string, r *sessionCreate) {
 	full := p.live() >= p.a.cfg.MaxSessions
 	p.mu.Unlock()
 	if full {
+		p.a.host.Metrics().Count("calls_refused", 1)
 		p.send(failure{transaction, "Too many sessions"})
 		return
 	}

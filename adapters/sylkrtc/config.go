@@ -1,6 +1,7 @@
 package sylkrtc
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"path"
@@ -23,6 +24,7 @@ type Config struct {
 	AllowedOrigins []string `yaml:"allowed_origins" doc:"Web origins that may connect besides the endpoint's own host: https://app.example.com, a host with or without its port, a pattern such as *.example.com, or * for any. On a loopback address pages from loopback (localhost, 127.0.0.0/8, [::1], any port) always may. Clients that send no Origin header, which are not browsers, are always allowed."`
 
 	MaxConnections int `yaml:"max_connections" doc:"WebSocket connections at once on this node; more are refused with HTTP 503."`
+	PerAddress     int `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit: behind a proxy all come from its address."`
 	MaxAccounts    int `yaml:"max_accounts_per_connection" doc:"Accounts at once on one connection."`
 	MaxSessions    int `yaml:"max_sessions_per_connection" doc:"Sessions at once on one connection. A further session-create gets an error, a further incoming call finds the terminal busy."`
 
@@ -31,6 +33,8 @@ type Config struct {
 
 	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply; session-trickle is acked and dropped, session-answer and session-terminate are always carried out."`
 	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate."`
+
+	Timeouts port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP; WebSocket connections have ping_interval and write_timeout."`
 
 	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one connection, and no more than 8 MiB of them. A client that lets more pile up is disconnected."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be written before a client that does not read is disconnected."`
@@ -63,6 +67,7 @@ func Defaults() *Config {
 		Listen:         "127.0.0.1:8080",
 		Path:           "/webrtcgateway/ws",
 		MaxConnections: 20000,
+		Timeouts:       port.DefaultTimeouts(),
 		MaxAccounts:    256,
 		MaxSessions:    1024,
 		MaxMessage:     1 << 20, // chats with pictures are refused, not cut off
@@ -91,8 +96,8 @@ func (c *Config) Validate() error {
 	if err := c.TLS.Validate(); err != nil {
 		return err //nolint:wrapcheck // ours
 	}
-	if err := port.ValidateHosts("hosts", c.Hosts); err != nil {
-		return err //nolint:wrapcheck // ours
+	if err := errors.Join(port.ValidateHosts("hosts", c.Hosts), c.Timeouts.Validate()); err != nil {
+		return err
 	}
 	for _, o := range c.AllowedOrigins {
 		if _, err := path.Match(o, ""); o == "" || err != nil {
@@ -105,6 +110,7 @@ func (c *Config) Validate() error {
 		min  int
 	}{
 		{"max_connections", c.MaxConnections, 1},
+		{"max_connections_per_address", c.PerAddress, 0},
 		{"max_accounts_per_connection", c.MaxAccounts, 1},
 		{"max_sessions_per_connection", c.MaxSessions, 1},
 		{"max_message_bytes", c.MaxMessage, 4096},

@@ -133,6 +133,7 @@ func (p *peer) sessionOf(a *account, e *callv1.Event) (*session, error) {
 	case s != nil && s.account == a:
 		return s, nil
 	case e.GetIncoming() != nil && p.live() >= p.a.cfg.MaxSessions:
+		p.a.host.Metrics().Count("calls_refused", 1)
 		return nil, schema.Errorf(callv1.Code_CODE_BUSY, "too many sessions on the connection")
 	}
 	s = &session{account: a, owner: e.GetSubscriber(), leg: e.GetLegId(), state: connecting, side: incoming}

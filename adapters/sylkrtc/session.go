@@ -116,6 +116,9 @@ var errGone = schema.Errorf(callv1.Code_CODE_GONE, "the connection has ended")
 func (p *peer) read() error {
 	for {
 		kind, text, err := p.ws.Read(p.ctx)
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			p.a.host.Metrics().Count("messages_too_long", 1)
+		}
 		if err != nil {
 			return err
 		}

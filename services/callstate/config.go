@@ -19,6 +19,7 @@ type Config struct {
 	MaxCalls              int           `yaml:"max_calls" doc:"Most live calls that this node takes; further offers are refused as overload."`
 	MaxCallsPerSubscriber int           `yaml:"max_calls_per_subscriber" doc:"Most live calls that one subscriber has placed, as far as this node holds them: with several call-state nodes, each one's share. 0 for no limit. Further offers are refused as rate limited."`
 	CallsPerMinute        int           `yaml:"calls_per_minute" doc:"Calls that one subscriber may place in a minute, on each call-state node; as many may come at once. 0 for no limit."`
+	TotalCallsPerMinute   int           `yaml:"total_calls_per_minute" doc:"Calls that all subscribers together may place in a minute, on each call-state node; as many may come at once. Further offers are refused as overload. 0 for no limit."`
 	LadderSize            int           `yaml:"ladder_size" doc:"Most entries of a call's ladder."`
 	RecordTTL             time.Duration `yaml:"record_ttl" doc:"How long an ended call's record is kept."`
 	LeaseTTL              time.Duration `yaml:"lease_ttl" doc:"How long a partition stays with a node that does not renew its lease."`
@@ -61,6 +62,8 @@ func (c Config) Validate() error {
 		return schema.Invalid("max_calls_per_subscriber", "must not be negative")
 	case c.CallsPerMinute < 0:
 		return schema.Invalid("calls_per_minute", "must not be negative")
+	case c.TotalCallsPerMinute < 0:
+		return schema.Invalid("total_calls_per_minute", "must not be negative")
 	case c.LadderSize < 8 || c.LadderSize > 1024:
 		return schema.Invalid("ladder_size", "must be 8 to 1024")
 	}

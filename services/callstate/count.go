@@ -32,7 +32,7 @@ func (a *actor) countLive(c *callv1.CallRecord) {
 	if a.counted.CompareAndSwap(false, true) {
 		s.env.Metrics.Live(int(s.live.Add(1)))
 		if caller := c.GetCaller().GetSubscriber(); a.slot.Load() == nil {
-			s.callers.begin(caller, s.now(), false)
+			_ = s.callers.begin(caller, s.now(), false) // what is there is not refused
 			a.slot.Store(&caller)
 		}
 	}

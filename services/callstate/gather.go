@@ -88,8 +88,8 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 		return schema.Errorf(callv1.Code_CODE_OVERLOAD, "no room for another call")
 	}
 	if a.slot.Load() == nil {
-		if !s.callers.begin(in.Command.GetPrincipal(), s.now(), true) {
-			return schema.Errorf(callv1.Code_CODE_RATE_LIMITED, "too many calls of this subscriber")
+		if err := s.callers.begin(in.Command.GetPrincipal(), s.now(), true); err != nil {
+			return err
 		}
 		a.slot.Store(&in.Command.Principal)
 	}

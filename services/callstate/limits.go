@@ -3,15 +3,20 @@ package callstate
 import (
 	"sync"
 	"time"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // callerLimits bound what one subscriber places: calls at once, and calls a
-// minute, as a bucket that holds a minute's calls and fills evenly.
+// minute, as a bucket that holds a minute's calls and fills evenly. Another such
+// bucket bounds what all of them place.
 type callerLimits struct {
-	atOnce, perMinute int
+	atOnce, perMinute, total int
 
 	mu      sync.Mutex
 	callers map[string]*callerUse
+	all     callerUse
 }
 
 // callerUse is what one subscriber has used.
@@ -22,43 +27,52 @@ type callerUse struct {
 }
 
 func newCallerLimits(c Config) *callerLimits {
-	return &callerLimits{atOnce: c.MaxCallsPerSubscriber, perMinute: c.CallsPerMinute, callers: map[string]*callerUse{}}
+	return &callerLimits{
+		atOnce: c.MaxCallsPerSubscriber, perMinute: c.CallsPerMinute, total: c.TotalCallsPerMinute,
+		callers: map[string]*callerUse{}, all: callerUse{left: float64(c.TotalCallsPerMinute)},
+	}
 }
 
 // begin counts a call; end must follow. checked: one that is placed now, which the
-// limits may refuse (false; then nothing is counted). Others are there already.
-func (l *callerLimits) begin(subscriber string, now time.Time, checked bool) bool {
-	if l.atOnce == 0 && l.perMinute == 0 {
-		return true
+// limits may refuse (an error; then nothing is counted). Others are there already.
+func (l *callerLimits) begin(subscriber string, now time.Time, checked bool) error {
+	if l.atOnce == 0 && l.perMinute == 0 && l.total == 0 {
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if checked && l.total > 0 {
+		if l.fill(&l.all, now, l.total); l.all.left < 1 {
+			return schema.Errorf(callv1.Code_CODE_OVERLOAD, "too many calls of all subscribers")
+		}
+	}
 	u := l.callers[subscriber]
 	if u == nil {
 		u = &callerUse{left: float64(l.perMinute), at: now}
 		l.callers[subscriber] = u
 	}
 	if checked {
-		l.fill(u, now)
+		l.fill(u, now, l.perMinute)
 		switch {
 		case l.atOnce > 0 && u.live >= l.atOnce, l.perMinute > 0 && u.left < 1:
-			return false
+			return schema.Errorf(callv1.Code_CODE_RATE_LIMITED, "too many calls of this subscriber")
 		case l.perMinute > 0:
 			u.left--
 		}
+		l.all.left--
 	}
 	u.live++
-	return true
+	return nil
 }
 
-func (l *callerLimits) fill(u *callerUse, now time.Time) {
-	u.left = min(float64(l.perMinute), u.left+now.Sub(u.at).Minutes()*float64(l.perMinute))
+func (l *callerLimits) fill(u *callerUse, now time.Time, perMinute int) {
+	u.left = min(float64(perMinute), u.left+now.Sub(u.at).Minutes()*float64(perMinute))
 	u.at = now
 }
 
 // end counts a call as over. Who has none, and a full bucket, is forgotten.
 func (l *callerLimits) end(subscriber string, now time.Time) {
-	if l.atOnce == 0 && l.perMinute == 0 {
+	if l.atOnce == 0 && l.perMinute == 0 && l.total == 0 {
 		return
 	}
 	l.mu.Lock()
@@ -68,7 +82,7 @@ func (l *callerLimits) end(subscriber string, now time.Time) {
 		return
 	}
 	u.live--
-	if l.fill(u, now); u.live <= 0 && u.left >= float64(l.perMinute) {
+	if l.fill(u, now, l.perMinute); u.live <= 0 && u.left >= float64(l.perMinute) {
 		delete(l.callers, subscriber)
 	} else if len(l.callers) > maxCallersKnown {
 		l.sweep(now)
@@ -81,7 +95,7 @@ const maxCallersKnown = 20_000
 
 func (l *callerLimits) sweep(now time.Time) {
 	for s, u := range l.callers {
-		if l.fill(u, now); u.live <= 0 && u.left >= float64(l.perMinute) {
+		if l.fill(u, now, l.perMinute); u.live <= 0 && u.left >= float64(l.perMinute) {
 			delete(l.callers, s)
 		}
 	}

@@ -26,6 +26,8 @@ type rig struct {
 	cfg    callstate.Config
 	media  *mediaNode
 	dir    *phoneBook
+	// metrics of the call-state node; nil for none.
+	metrics callstate.Metrics
 }
 
 func newRig(t *testing.T) *rig {
@@ -75,6 +77,7 @@ func (r *rig) startCallState(wrap func(bus.Driver) bus.Driver) (kill func()) {
 	s, err := callstate.New(r.cfg, callstate.Env{
 		Bus: b, Terminals: bus.NewTerminals(b), Nodes: bus.NewNodes(b, 20*time.Millisecond, patience),
 		Leases: bus.NewLeases(used, "callstate/c1"), Log: slog.New(slog.DiscardHandler),
+		Metrics: r.metrics,
 	})
 	if err != nil {
 		r.t.Fatal(err)

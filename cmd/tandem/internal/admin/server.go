@@ -43,6 +43,12 @@ type Config struct {
 	// Hosts are names by which the API may be called, besides localhost and IP
 	// addresses.
 	Hosts []string
+	// MaxConnections bounds those at once; 0 for no limit.
+	MaxConnections int
+	Timeouts       port.Timeouts
+	// Refused counts refusals by reason: "connections", "silent", "host", "token".
+	// nil counts nothing.
+	Refused func(reason string)
 	// Ready reports readiness and what is to be said about it, a line each.
 	Ready func() (ok bool, reasons []string)
 	// Registry holds the metrics.
@@ -106,10 +112,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // moment. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s, WriteTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	s.cfg.Timeouts.Apply(srv, func() { s.refused("silent") })
+	l = port.Limits{Total: s.cfg.MaxConnections, Refused: func() { s.refused("connections") }}.Wrap(l)
 	if s.cfg.TLS.On() {
 		t, err := s.cfg.TLS.Server(s.cfg.Log)
 		if err != nil {
@@ -150,11 +157,14 @@ func (s *Server) reader(h func(http.ResponseWriter, *http.Request) error) http.H
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !s.hosts.Allow(r) || r.Header.Get("Origin") != "":
+			s.refused("host")
 			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "name this port by its IP address, as localhost, or by a name in admin.hosts"))
 		case s.cfg.Token != "" && !s.hasToken(r):
+			s.refused("token")
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "the API wants admin.token as a bearer token"))
 		case s.cfg.Token == "" && !fromHere(r):
+			s.refused("token")
 			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "without admin.token the API answers to its own machine only"))
 		default:
 			if err := h(w, r); err != nil {
@@ -172,6 +182,12 @@ func (s *Server) writer(h func(http.ResponseWriter, *http.Request) error) http.H
 		}
 		return h(w, r)
 	})
+}
+
+func (s *Server) refused(reason string) {
+	if s.cfg.Refused != nil {
+		s.cfg.Refused(reason)
+	}
 }
 
 func (s *Server) hasToken(r *http.Request) bool {

@@ -86,19 +86,23 @@ type Tracing struct {
 
 // Admin is the operator's port.
 type Admin struct {
-	Listen string   `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
-	TLS    port.TLS `yaml:"tls" doc:"Certificate of the port."`
-	Hosts  []string `yaml:"hosts" doc:"Names by which the API may be called besides localhost and IP addresses: a service's name in a cluster."`
-	Token  string   `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
+	Listen         string        `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
+	TLS            port.TLS      `yaml:"tls" doc:"Certificate of the port."`
+	Hosts          []string      `yaml:"hosts" doc:"Names by which the API may be called besides localhost and IP addresses: a service's name in a cluster."`
+	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
+	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
+	Token          string        `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
 }
 
 // Console is the softphone page.
 type Console struct {
-	Listen   string   `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
-	TLS      port.TLS `yaml:"tls" doc:"Certificate of that port. Browsers give microphone and camera only to pages by HTTPS, or from their own machine."`
-	Hosts    []string `yaml:"hosts" doc:"Names by which that port may be called, as sylkrtc.hosts."`
-	Endpoint string   `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
-	Domain   string   `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
+	Listen         string        `yaml:"listen" doc:"Address and port of the page when this process has no sylkrtc role; otherwise the page is on that role's port."`
+	TLS            port.TLS      `yaml:"tls" doc:"Certificate of that port. Browsers give microphone and camera only to pages by HTTPS, or from their own machine."`
+	Hosts          []string      `yaml:"hosts" doc:"Names by which that port may be called, as sylkrtc.hosts."`
+	MaxConnections int           `yaml:"max_connections" doc:"Connections to that port at once; more are closed at once."`
+	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of that port's HTTP."`
+	Endpoint       string        `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
+	Domain         string        `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
 }
 
 // New gives the defaults with the given adapter kinds.
@@ -109,11 +113,11 @@ func New(specs []kit.Spec) *Config {
 		Log:       Log{Level: "info", Format: "text"},
 		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30},
 		Tracing:   Tracing{Sample: 1},
-		Admin:     Admin{Listen: "127.0.0.1:9464"},
+		Admin:     Admin{Listen: "127.0.0.1:9464", MaxConnections: 256, Timeouts: port.DefaultTimeouts()},
 		Directory: directory.Defaults(),
 		CallState: callstate.DefaultConfig(),
 		Media:     media.Defaults(),
-		Console:   Console{Listen: "127.0.0.1:8080"},
+		Console:   Console{Listen: "127.0.0.1:8080", MaxConnections: 4096, Timeouts: port.DefaultTimeouts()},
 	}
 	for _, s := range specs {
 		c.Adapters = append(c.Adapters, Adapter{s, s.Config()})

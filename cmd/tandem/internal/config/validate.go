@@ -80,6 +80,12 @@ func (c *Config) Validate() error {
 	if c.Secret != "" && len(c.Secret) < minSecret {
 		bad("secret", "must have at least %d characters", minSecret)
 	}
+	if c.Admin.MaxConnections < 1 {
+		bad("admin.max_connections", "must be positive")
+	}
+	if c.Console.MaxConnections < 1 {
+		bad("console.max_connections", "must be positive")
+	}
 	if c.Drain <= 0 {
 		bad("drain_timeout", "must be positive")
 	}
@@ -92,8 +98,8 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.validateNATS()...)
 	errs = append(errs, c.validatePorts()...)
 	errs = append(errs, c.validatePlaintext()...)
-	errs = append(errs, within("admin", errors.Join(c.Admin.TLS.Validate(), port.ValidateHosts("hosts", c.Admin.Hosts)))...)
-	errs = append(errs, within("console", errors.Join(c.Console.TLS.Validate(), port.ValidateHosts("hosts", c.Console.Hosts)))...)
+	errs = append(errs, within("admin", errors.Join(c.Admin.TLS.Validate(), c.Admin.Timeouts.Validate(), port.ValidateHosts("hosts", c.Admin.Hosts)))...)
+	errs = append(errs, within("console", errors.Join(c.Console.TLS.Validate(), c.Console.Timeouts.Validate(), port.ValidateHosts("hosts", c.Console.Hosts)))...)
 	errs = append(errs, within("directory", c.Directory.Validate())...)
 	errs = append(errs, within("callstate", c.CallState.Validate())...)
 	errs = append(errs, within("media", c.Media.Validate())...)

@@ -52,7 +52,9 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 		return err
 	}
 	log := x.logger(config.RoleConsole)
-	l := x.pagePort
+	l := port.Limits{
+		Total: x.cfg.Console.MaxConnections, Refused: x.metrics.Refused(config.RoleConsole, "connections"),
+	}.Wrap(x.pagePort)
 	if c := x.cfg.Console.TLS; c.On() {
 		t, err := c.Server(log)
 		if err != nil {
@@ -61,12 +63,12 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 		t.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, t)
 	}
-	h = port.NewHosts(x.cfg.Console.Hosts, l.Addr()).Wrap(h, nil)
+	h = port.NewHosts(x.cfg.Console.Hosts, l.Addr()).Wrap(h, x.metrics.Refused(config.RoleConsole, "host"))
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: h, WriteTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	x.cfg.Console.Timeouts.Apply(srv, x.metrics.Refused(config.RoleConsole, "silent"))
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	log.Info("listening", "address", x.Address(config.RoleConsole), "tls", x.cfg.Console.TLS.On())

@@ -98,7 +98,8 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 		return nil, err
 	}
 	x.admin = admin.New(admin.Config{
-		Token: cfg.Admin.Token, TLS: cfg.Admin.TLS, Hosts: cfg.Admin.Hosts, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
+		Token: cfg.Admin.Token, TLS: cfg.Admin.TLS, Hosts: cfg.Admin.Hosts, MaxConnections: cfg.Admin.MaxConnections, Timeouts: cfg.Admin.Timeouts,
+		Refused: func(reason string) { x.metrics.Refused("admin", reason)() }, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
 	})
 	if x.pageOnAdapter() {
 		if x.sylk().Fallback, err = x.page(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -228,6 +229,61 @@ func TestPageAlone(t *testing.T) {
 	a := start(t, "data_dir="+t.TempDir(), "roles=nats,console")
 	if status, body := get(t, "http://"+a.Address("console")+"/"); status != http.StatusOK || !strings.Contains(body, "<html") {
 		t.Errorf("page: %d", status)
+	}
+}
+
+// What the page's port and the operator's refuse is counted.
+func TestPortRefusals(t *testing.T) {
+	a := start(t, "data_dir="+t.TempDir(), "roles=nats,console", "admin.token=a token of the operator",
+		"admin.max_connections=3", "console.max_connections=2", "admin.timeouts.header=300ms", "console.timeouts.header=300ms")
+	for port, path := range map[string]string{"console": "/", "admin": "/api/calls"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.Address(port)+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host, r.Close = "evil.example", true
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusMisdirectedRequest && res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s by another name: %d", port, res.StatusCode)
+		}
+		var conns []net.Conn
+		for range 4 {
+			c, err := net.Dial("tcp", a.Address(port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, c)
+		}
+		for _, c := range conns { // over the limit, or after the time for the header
+			if _, err := c.Read(make([]byte, 1)); err == nil {
+				t.Errorf("%s answers who asks for nothing", port)
+			}
+			_ = c.Close()
+		}
+	}
+	if status, _ := get(t, "http://"+a.Address("admin")+"/api/calls"); status != http.StatusUnauthorized {
+		t.Errorf("without the token: %d", status)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for _, want := range []string{
+		`{port="admin",reason="host"}`, `{port="admin",reason="token"}`, `{port="admin",reason="connections"}`, `{port="admin",reason="silent"}`,
+		`{port="console",reason="host"}`, `{port="console",reason="connections"}`, `{port="console",reason="silent"}`,
+	} {
+		counted := regexp.MustCompile(regexp.QuoteMeta("tandem_port_refused_total"+want) + ` [1-9]`)
+		for end := time.Now().Add(20 * time.Second); ; <-tick.C {
+			if _, body := get(t, "http://"+a.Address("admin")+"/metrics"); counted.MatchString(body) {
+				break
+			}
+			if time.Now().After(end) {
+				t.Errorf("%s is not counted", want)
+				break
+			}
+		}
 	}
 }
 

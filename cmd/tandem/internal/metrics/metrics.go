@@ -29,6 +29,7 @@ type Metrics struct {
 	calls            *callMetrics
 	directory        *directoryMetrics
 	media            mediaMetrics
+	ports            *prometheus.CounterVec
 	mu               sync.Mutex
 	names            map[string]map[string]bool // by kind
 }
@@ -59,16 +60,29 @@ func New(version string) *Metrics {
 	}
 	m.calls = newCallMetrics(histogram, counter, gauge)
 	m.directory = newDirectoryMetrics(counter)
+	m.ports = counter("port_refused_total", "What the operator's port and the page's refused, by port and reason.", "port", "reason")
+	for _, port := range []string{"admin", "console"} {
+		for _, reason := range []string{"connections", "silent", "host", "token"} {
+			m.ports.WithLabelValues(port, reason)
+		}
+	}
 	info := gauge("build_info", "1, with the version.", "version")
 	info.WithLabelValues(version).Set(1)
 	m.Registry.MustRegister(
-		m.commands, m.events, m.giveUps, m.counts, m.gauges, m.terminals, m.legs, info,
+		m.commands, m.events, m.giveUps, m.counts, m.gauges, m.terminals, m.legs, m.ports, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	m.Registry.MustRegister(m.media.counts, m.media.gauges, m.media.times)
 	m.calls.register(m.Registry)
 	m.directory.register(m.Registry)
 	return m
+}
+
+// Refused gives what counts a port's refusals for one reason: "connections" over
+// the limit, "silent" ones that asked for nothing, requests for another "host", or
+// without the "token".
+func (m *Metrics) Refused(port, reason string) func() {
+	return m.ports.WithLabelValues(port, reason).Inc
 }
 
 // Watch reports what is asked for when the page is read: whether this process is

@@ -1,0 +1,83 @@
+package grpcpipe
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// counted waits until something is counted under a name.
+func (h *fakeHost) counted(t *testing.T, name string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		h.mu.Lock()
+		n := h.counts[name]
+		h.mu.Unlock()
+		switch {
+		case n > 0:
+			return
+		case time.Now().After(end):
+			t.Fatalf("%s is not counted", name)
+		}
+	}
+}
+
+// What a limit refuses is counted.
+func TestRefusalsAreCounted(t *testing.T) {
+	s := serve(t, newFakeHost(), func(c *Config) {
+		c.MaxCalls, c.PerSubscriber, c.PerAddress, c.MaxMessage = 1, 1, 1, 64<<10
+		c.Handshake = time.Second
+	})
+	p := s.signIn(t, true, alice)
+	s.ring(t, p)
+	p.send(wireOffer(uuid1, "v=0", "+"+bob))
+	p.hears("error TRY_AGAIN id=" + uuid1)
+	s.host.counted(t, "calls_refused")
+
+	// The first connection is the only one of its address.
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Error("the second connection of an address is served")
+	}
+	s.host.counted(t, "connections_refused")
+
+	p.send(wireOffer(uuid2, strings.Repeat("x", 100<<10), "+"+bob))
+	if got := p.ends(); got.Code() != codes.ResourceExhausted {
+		t.Errorf("a message that is too long: %v", got)
+	}
+	s.host.counted(t, "messages_too_long")
+}
+
+// A connection on which nothing begins is ended.
+func TestSilentConnection(t *testing.T) {
+	s := serve(t, newFakeHost(), func(c *Config) { c.Handshake = 200 * time.Millisecond })
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1024)
+	for {
+		if _, err = conn.Read(buf); err != nil {
+			break
+		}
+	}
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		t.Error("the connection stays")
+	}
+}
