@@ -101,6 +101,9 @@ func (t *term) ring(ctx context.Context, e *callv1.Event, b *callv1.Incoming) er
 		}
 		return err
 	}
+	t.mu.Lock()
+	k.rung = time.Now()
+	t.mu.Unlock()
 	t.log.Info("call rings", "call", e.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "line", t.line(r))
 	t.background(func() { t.identify(k, b.GetCaller(), txnOf(e)+".who") })
 	t.background(func() { t.alert(t.ctx, k) })

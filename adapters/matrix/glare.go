@@ -1,6 +1,10 @@
 package matrix
 
-import "github.com/tandem-rtc/tandem/schema"
+import (
+	"time"
+
+	"github.com/tandem-rtc/tandem/schema"
+)
 
 // callsBack reports whether a room's person is calling who calls it there: the two
 // have crossed, and call state, which answers both of those who call, is about to end
@@ -27,7 +31,9 @@ func (t *term) callsBack(r *room, caller schema.Address) bool {
 // invitee, goes by the lesser call id, and so do we: if that is ours, the client
 // takes its own back and answers ours. With any other client both would ring for
 // ever: the person's call is placed, and call state, which finds the two crossed,
-// answers it. Either way our invite then ends as "replaced".
+// answers it. So it does if ours rang there before the person placed its own, which
+// is no crossing that a client looks for. Either way our invite then ends as
+// "replaced".
 func (t *term) settleGlare(r *room, c content) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -40,7 +46,8 @@ func (t *term) settleGlare(r *room, c content) bool {
 	if rings == nil {
 		return true
 	}
-	if c.Invitee != "" && rings.CallID < c.CallID {
+	crossed := rings.rung.IsZero() || time.Since(rings.rung) < t.cfg.Crossing
+	if c.Invitee != "" && rings.CallID < c.CallID && crossed {
 		t.log.Info("calls cross: ours stands", "leg", rings.Leg, "room", r.ID, "call_id", c.CallID)
 		t.hung.add(name{r.ID, c.CallID})
 		return false

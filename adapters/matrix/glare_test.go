@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/tandem-rtc/tandem/schema"
 )
@@ -31,6 +33,38 @@ func TestCallsBack(t *testing.T) {
 		x := &term{a: &Adapter{bot: "@tandem:s"}, calls: map[string]*call{"leg": &c.call}}
 		if got := x.callsBack(c.room, bob); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestSettleGlare: whose call stands where two cross in a room.
+func TestSettleGlare(t *testing.T) {
+	cfg := Defaults()
+	now, before := time.Now(), time.Now().Add(-2*cfg.Crossing)
+	for _, c := range []struct {
+		name    string
+		rings   call
+		invitee string
+		placed  bool // the person's stands
+	}{
+		{"a client that does not settle it", call{CallID: "a", rung: now}, "", true},
+		{"a client that does, and ours is the lesser", call{CallID: "a", rung: now}, "@tandem_1:s", false},
+		{"a client that does, and its own is the lesser", call{CallID: "z", rung: now}, "@tandem_1:s", true},
+		{"ours is on its way", call{CallID: "a"}, "@tandem_1:s", false},
+		{"ours rang before", call{CallID: "a", rung: before}, "@tandem_1:s", true},
+		{"ours is answered", call{CallID: "a", rung: now, Answered: true}, "@tandem_1:s", true},
+	} {
+		k := c.rings
+		k.Room = "!r"
+		x := &term{
+			cfg: cfg, log: slog.New(slog.DiscardHandler), calls: map[string]*call{"leg": &k}, hung: newRecent[name](8),
+		}
+		placed := x.settleGlare(&room{ID: "!r"}, content{CallID: "m", Invitee: c.invitee})
+		if placed != c.placed {
+			t.Errorf("%s: the person's call is placed: %v", c.name, placed)
+		}
+		if yields := placed && !k.Answered; k.yields != yields {
+			t.Errorf("%s: ours yields: %v", c.name, k.yields)
 		}
 	}
 }

@@ -144,6 +144,9 @@ type call struct {
 	// offered is when the client was sent an offer that it has not answered; zero for
 	// none. Lost in a crash, which the type of an answer makes up for.
 	offered time.Time
+	// rung is when the room got the invite of a call to its person; zero if it was
+	// before this node served.
+	rung time.Time
 	// yields: another invite of the same room takes this one's place.
 	yields bool
 }
