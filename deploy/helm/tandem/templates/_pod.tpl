@@ -100,6 +100,8 @@ spec:
         - {name: TANDEM_NATS_TLS_CA_FILE, value: /nats-ca/ca.crt}
         {{- end }}
         - {name: TANDEM_ADMIN_LISTEN, value: "0.0.0.0:9464"}
+        # Within the cluster; from outside a proxy speaks TLS, or the adapter itself.
+        - {name: TANDEM_PLAINTEXT, value: {{ list "admin" (ternary .role "" (and (has .role (list "sylkrtc" "grpcpipe" "console")) (not .tls))) | compact | join "," | quote }}}
         - {name: TANDEM_ADMIN_TOKEN_FILE, value: /secrets/admin-token}
         {{- if not (or $console (eq .role "media")) }}
         - {name: TANDEM_SECRET_FILE, value: /secrets/cluster}
