@@ -46,7 +46,7 @@ func (t *term) settleGlare(r *room, c content) bool {
 	if rings == nil {
 		return true
 	}
-	crossed := rings.rung.IsZero() || time.Since(rings.rung) < t.cfg.Crossing
+	crossed := rings.rung.IsZero() || time.Since(rings.rung) < crossing
 	if c.Invitee != "" && rings.CallID < c.CallID && crossed {
 		t.log.Info("calls cross: ours stands", "leg", rings.Leg, "room", r.ID, "call_id", c.CallID)
 		t.hung.add(name{r.ID, c.CallID})

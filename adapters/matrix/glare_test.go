@@ -40,7 +40,7 @@ func TestCallsBack(t *testing.T) {
 // TestSettleGlare: whose call stands where two cross in a room.
 func TestSettleGlare(t *testing.T) {
 	cfg := Defaults()
-	now, before := time.Now(), time.Now().Add(-2*cfg.Crossing)
+	now, before := time.Now(), time.Now().Add(-2*crossing)
 	for _, c := range []struct {
 		name    string
 		rings   call
