@@ -34,8 +34,9 @@ type device struct {
 
 	// ops is held for reading by whatever uses what the store has in memory.
 	ops sync.RWMutex
-	// olm is held by whatever uses Olm sessions, so that a to-device message and
-	// what it changes are stored before an answer is encrypted with it.
+	// olm is held by whatever uses Olm sessions or asks for devices, so that a
+	// to-device message and what it changes are stored before an answer is
+	// encrypted with it.
 	olm sync.Mutex
 
 	mu sync.Mutex

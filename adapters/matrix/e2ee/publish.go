@@ -156,8 +156,11 @@ func refusal(err error) error {
 	return schema.Errorf(callv1.Code_CODE_RETRY, "%w", err)
 }
 
-// fetch asks the homeserver for users' devices.
+// fetch asks the homeserver for users' devices. mautrix does that, too, in the
+// middle of what uses Olm sessions, and must not do it twice at once.
 func (d *device) fetch(ctx context.Context, users []id.UserID) error {
+	d.olm.Lock()
+	defer d.olm.Unlock()
 	ctx, cancel := d.request(ctx)
 	defer cancel()
 	_, err := d.mach.FetchKeys(ctx, users, true)
