@@ -9,16 +9,18 @@ import (
 
 // ErrLost returned by a hook loses the message, as a network would: a lost
 // publication or answer is not noticed by its sender, a request that is lost or
-// whose answer is lost waits for its context, a commit that is lost or whose
+// whose answer is lost waits for its context, a write that is lost or whose
 // acknowledgement is lost fails with bus.ErrUnavailable. Any other error is given
 // to the caller at once in place of the outcome.
 var ErrLost = errors.New("faultbus: lost")
 
 // Op is what a hook is asked about.
 type Op struct {
-	// Subject of the message; of the first write for a commit.
+	// Subject of the message; of the first write for a commit; the bucket's name, a
+	// dot and the key for a bucket's write.
 	Subject string
-	// Data of the message: the request after a request too.
+	// Data of the message: the request after a request too. The value for a bucket's
+	// write, nil for a removal.
 	Data []byte
 	// Writes of a commit.
 	Writes []bus.Write
@@ -35,6 +37,8 @@ type Hooks struct {
 	BeforeRequest, AfterRequest Hook
 	BeforePublish, AfterPublish Hook
 	BeforeCommit, AfterCommit   Hook
+	// Put is a bucket's key that is written or removed.
+	BeforePut, AfterPut Hook
 	// Respond is the answer to a request this connection serves; Op has the
 	// request's subject and the answer's data.
 	BeforeRespond, AfterRespond Hook
@@ -42,7 +46,7 @@ type Hooks struct {
 	BeforeHandle, AfterHandle Hook
 }
 
-// Wrap gives d with hooks. Buckets, loads and scans go to d unseen.
+// Wrap gives d with hooks. What only reads goes to d unseen.
 func Wrap(d bus.Driver, h Hooks) bus.Driver { return &driver{d, h} }
 
 type driver struct {

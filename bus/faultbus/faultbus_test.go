@@ -19,7 +19,8 @@ func TestSuite(t *testing.T) {
 	bustest.Run(t, func(*testing.T) (func() bus.Driver, func()) {
 		s := membus.NewServer()
 		pass := func(faultbus.Op) error { return nil }
-		h := faultbus.Hooks{BeforeRequest: pass, AfterRequest: pass, BeforeRespond: pass, BeforeHandle: pass, AfterCommit: pass}
+		h := faultbus.Hooks{BeforeRequest: pass, AfterRequest: pass, BeforeRespond: pass, BeforeHandle: pass, AfterCommit: pass,
+			BeforePut: pass, AfterPut: pass}
 		return func() bus.Driver { return faultbus.Wrap(s.Connect(), h) }, s.Restart
 	})
 }
@@ -45,6 +46,7 @@ func (tr *trace) wrap(d bus.Driver) bus.Driver {
 		BeforeRequest: tr.hook("before request"), AfterRequest: tr.hook("after request"),
 		BeforePublish: tr.hook("before publish"), AfterPublish: tr.hook("after publish"),
 		BeforeCommit: tr.hook("before commit"), AfterCommit: tr.hook("after commit"),
+		BeforePut: tr.hook("before put"), AfterPut: tr.hook("after put"),
 		BeforeRespond: tr.hook("before respond"), AfterRespond: tr.hook("after respond"),
 		BeforeHandle: tr.hook("before handle"), AfterHandle: tr.hook("after handle"),
 	})
@@ -132,6 +134,51 @@ func TestFaults(t *testing.T) {
 			}
 			if err := d.Publish("b", nil); !errors.Is(err, c.pub) {
 				t.Errorf("publish: %v, want %v", err, c.pub)
+			}
+		})
+	}
+}
+
+// What is written to a bucket is seen by its hooks, who may lose it or hide that it
+// is there.
+func TestBuckets(t *testing.T) {
+	for _, c := range []struct {
+		at     string
+		stored bool
+	}{{at: "before put"}, {at: "after put", stored: true}} {
+		t.Run(c.at, func(t *testing.T) {
+			tr := &trace{}
+			d := tr.wrap(membus.NewServer().Connect())
+			defer func() { _ = d.Close() }()
+			kv, err := d.KV(t.Context(), bus.KVConfig{Bucket: "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			revision, err := kv.Put(t.Context(), "k", []byte("1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr.mu.Lock()
+			tr.fail = map[string]error{c.at: faultbus.ErrLost}
+			tr.mu.Unlock()
+			if _, err := kv.Update(t.Context(), "k", []byte("2"), revision); !errors.Is(err, bus.ErrUnavailable) {
+				t.Errorf("update: %v", err)
+			}
+			if e, err := kv.Get(t.Context(), "k"); err != nil || string(e.Value) == "2" != c.stored {
+				t.Errorf("there is %q, %v", e.Value, err)
+			}
+			if err := kv.Delete(t.Context(), "k"); !errors.Is(err, bus.ErrUnavailable) {
+				t.Errorf("delete: %v", err)
+			}
+			if _, err := kv.Get(t.Context(), "k"); errors.Is(err, bus.ErrNotFound) != c.stored {
+				t.Errorf("after the removal: %v", err)
+			}
+			want := []string{"before put b.k 1", "after put b.k 1", "before put b.k 2", "before put b.k "}
+			if c.stored {
+				want = []string{"before put b.k 1", "after put b.k 1", "before put b.k 2", "after put b.k 2", "before put b.k ", "after put b.k "}
+			}
+			if !reflect.DeepEqual(tr.calls, want) {
+				t.Errorf("got %q, want %q", tr.calls, want)
 			}
 		})
 	}
