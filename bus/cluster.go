@@ -41,6 +41,8 @@ type Node struct {
 	Node string `json:"node"`
 	// Instance changes with each start.
 	Instance string `json:"instance"`
+	// Since is when it started, by its own clock, which its terminals go by too.
+	Since time.Time `json:"since,omitzero"`
 	// Load is what the kind counts (media: live legs); lower is freer.
 	Load int `json:"load"`
 	// Draining nodes take no new calls.
@@ -66,9 +68,10 @@ type Nodes interface {
 type Terminals interface {
 	Put(ctx context.Context, t *callv1.Terminal) error
 	Delete(ctx context.Context, t *callv1.Terminal) error
-	// Purge removes all terminals of kind/node but those of instance; all of them
+	// Purge removes all terminals of kind/node but those of instance, and, unless it
+	// is zero, those attached since a time: they are of a later start. All of them
 	// with instance "".
-	Purge(ctx context.Context, kind, node, instance string) error
+	Purge(ctx context.Context, kind, node, instance string, since time.Time) error
 	// Watch calls f with every terminal there is (up), then synced, then changes,
 	// until ctx ends.
 	Watch(ctx context.Context, f func(t *callv1.Terminal, up bool), synced func()) error

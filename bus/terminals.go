@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -57,7 +58,7 @@ func (s *terminals) Delete(ctx context.Context, t *callv1.Terminal) error {
 }
 
 // Purge implements Terminals.
-func (s *terminals) Purge(ctx context.Context, kind, node, instance string) error {
+func (s *terminals) Purge(ctx context.Context, kind, node, instance string, since time.Time) error {
 	if !schema.ValidToken(kind) || !schema.ValidToken(node) {
 		return fmt.Errorf("%w: kind %q, node %q", ErrInvalid, kind, node)
 	}
@@ -68,7 +69,10 @@ func (s *terminals) Purge(ctx context.Context, kind, node, instance string) erro
 	var stale []Entry
 	err = kv.Watch(ctx, kind+"."+node+".*", func(e Entry) bool {
 		t := &callv1.Terminal{}
-		if e.Key != "" && !e.Deleted && (proto.Unmarshal(e.Value, t) != nil || instance == "" || t.GetInstance() != instance) {
+		earlier := func() bool {
+			return t.GetInstance() != instance && (since.IsZero() || t.GetAttachedAt().AsTime().Before(since))
+		}
+		if e.Key != "" && !e.Deleted && (proto.Unmarshal(e.Value, t) != nil || instance == "" || earlier()) {
 			stale = append(stale, e)
 		}
 		return e.Key != ""

@@ -19,6 +19,7 @@ type host struct {
 	log      *slog.Logger
 	rec      Recorder
 	instance string
+	since    time.Time
 	adapter  Adapter
 	store    *store
 
@@ -52,6 +53,7 @@ func newHost(spec Spec, env Env) *host {
 		log:       env.Log,
 		rec:       env.Recorder,
 		instance:  schema.NewID(),
+		since:     time.Now(),
 		terminals: map[string]*terminal{},
 		cleanup:   make(chan struct{}, maxCleanups),
 		idle:      make(chan struct{}, 1),

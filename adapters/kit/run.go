@@ -85,7 +85,7 @@ func (h *host) state() bus.Node {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return bus.Node{
-		Kind: h.spec.Kind, Node: h.env.Bus.Node(), Instance: h.instance,
+		Kind: h.spec.Kind, Node: h.env.Bus.Node(), Instance: h.instance, Since: h.since,
 		Load: len(h.legs.live), Draining: h.draining,
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tandem-rtc/tandem/bus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -13,7 +16,7 @@ import (
 
 func terminalCases() []func(*env) {
 	return []func(*env){
-		terminalsAreSeenByAll, changedTerminalIsSeenAgain, purgeKeepsTheInstance, syncSeesWhatWasPutBefore,
+		terminalsAreSeenByAll, changedTerminalIsSeenAgain, purgeKeepsTheInstance, purgeKeepsLaterStarts, syncSeesWhatWasPutBefore,
 		manySyncsAtOnce, syncNeedsAWatch, terminalsOutliveARestart,
 	}
 }
@@ -78,12 +81,25 @@ func purgeKeepsTheInstance(e *env) {
 	e.ok(s.Put(e.ctx, terminal("sylkrtc", "b", "old", "b")))
 	e.ok(s.Put(e.ctx, terminal("grpcpipe", "a", "old", "c")))
 	left := func() []string { return e.upToSynced(e.watchTerminals(bus.NewTerminals(e.bus("callstate", "x")))) }
-	e.ok(s.Purge(e.ctx, "sylkrtc", "a", "new"))
+	e.ok(s.Purge(e.ctx, "sylkrtc", "a", "new", time.Time{}))
 	e.equal(left(), []string{"+b/old", "+c/old", "+n0/new", "+n1/new", "+n2/new", "+n3/new", "+n4/new"})
-	e.ok(s.Purge(e.ctx, "sylkrtc", "a", ""))
+	e.ok(s.Purge(e.ctx, "sylkrtc", "a", "", time.Time{}))
 	e.equal(left(), []string{"+b/old", "+c/old"})
-	e.ok(s.Purge(e.ctx, "sylkrtc", "none", ""))
-	e.fails(s.Purge(e.ctx, "*", "a", ""), bus.ErrInvalid)
+	e.ok(s.Purge(e.ctx, "sylkrtc", "none", "", time.Time{}))
+	e.fails(s.Purge(e.ctx, "*", "a", "", time.Time{}), bus.ErrInvalid)
+}
+
+// A later start of a node may be there before its former one is missed.
+func purgeKeepsLaterStarts(e *env) {
+	s := bus.NewTerminals(e.bus("sylkrtc", "a"))
+	since := time.Now()
+	for name, at := range map[string]time.Time{"former": since.Add(-time.Second), "later": since.Add(time.Second)} {
+		t := terminal("sylkrtc", "a", name, name)
+		t.AttachedAt = timestamppb.New(at)
+		e.ok(s.Put(e.ctx, t))
+	}
+	e.ok(s.Purge(e.ctx, "sylkrtc", "a", "this", since))
+	e.equal(e.upToSynced(e.watchTerminals(bus.NewTerminals(e.bus("callstate", "x")))), []string{"+later/later"})
 }
 
 func syncSeesWhatWasPutBefore(e *env) {

@@ -32,6 +32,7 @@ type adapter struct {
 	alerted map[string]bool
 	events  []*callv1.Event
 	refuse  func(*callv1.Event) *callv1.Error
+	mute    func(*callv1.Event) bool // an event is taken, and never answered
 	present map[string]bool
 	// attached are the terminals that are signed in.
 	attached []*callv1.Terminal
@@ -41,13 +42,21 @@ func (r *rig) startAdapter(kind, node string) *adapter {
 	a := &adapter{r: r, b: r.bus(kind, node), instance: schema.NewID(), seen: map[string]uint64{}, alerted: map[string]bool{}, present: map[string]bool{}}
 	a.cond = sync.NewCond(&a.mu)
 	a.terminals = bus.NewTerminals(a.b)
-	sub, err := a.b.ServeEvents(func(e *callv1.Event, respond func(*callv1.EventAck)) { respond(a.deliver(e)) })
+	sub, err := a.b.ServeEvents(func(e *callv1.Event, respond func(*callv1.EventAck)) {
+		a.mu.Lock()
+		mute := a.mute
+		a.mu.Unlock()
+		if mute == nil || !mute(e) {
+			respond(a.deliver(e))
+		}
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	since := time.Now()
 	gone, err := bus.NewNodes(a.b, 20*time.Millisecond, patience).Announce(ctx, func() bus.Node {
-		return bus.Node{Kind: kind, Node: node, Instance: a.instance}
+		return bus.Node{Kind: kind, Node: node, Instance: a.instance, Since: since}
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -91,7 +91,7 @@ func (s *Service) purge(n bus.Node) {
 	retry := time.NewTicker(purgeRetry)
 	defer retry.Stop()
 	for {
-		err := s.env.Terminals.Purge(s.ctx, n.Kind, n.Node, n.Instance)
+		err := s.env.Terminals.Purge(s.ctx, n.Kind, n.Node, n.Instance, n.Since)
 		if err == nil || s.ctx.Err() != nil {
 			return
 		}

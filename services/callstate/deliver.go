@@ -241,6 +241,9 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 		t = s.standIn(l)
 		e = step.Readdress(e, t)
 	}
+	if lend {
+		ctx = s.nodes.during(ctx, t)
+	}
 	ctx, cancel := bus.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	if lend {

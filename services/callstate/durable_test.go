@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"testing"
+	"time"
 
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
@@ -23,7 +24,7 @@ func (r *rig) startAgain(a *adapter, node string) *adapter {
 	maps.Copy(again.seen, a.seen)
 	maps.Copy(again.alerted, a.alerted)
 	a.mu.Unlock()
-	if err := again.terminals.Purge(context.Background(), again.b.Kind(), node, again.instance); err != nil {
+	if err := again.terminals.Purge(context.Background(), again.b.Kind(), node, again.instance, time.Time{}); err != nil {
 		r.t.Fatal(err)
 	}
 	return again
@@ -93,6 +94,43 @@ func TestAnEventWaitsForTheNextStartOfAnAdapter(t *testing.T) {
 				t.Errorf("rung %d times", n)
 			}
 		})
+	}
+}
+
+// TestAnEventDoesNotWaitForADeadAdapter: one that an adapter had taken when it was
+// killed, the end of a call too, goes to its next start as soon as that is there.
+func TestAnEventDoesNotWaitForADeadAdapter(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a, m := r.startAdapter("loopback", "n1"), r.startAdapter("matrix", "n1")
+	taken := make(chan *callv1.Event, 64)
+	mute := func(e *callv1.Event) bool {
+		if e.GetProbe() != nil {
+			return false
+		}
+		taken <- e
+		return true
+	}
+	m.mute = mute
+	alice := a.attachWith("alice", able())
+	m.attachWith("bob", livesOn())
+	placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+	<-taken
+	began := time.Now()
+	second := r.startAgain(m, "n1")
+	bob := second.attachWith("bob", livesOn())
+	second.event(bob, "incoming", isIncoming)
+
+	second.mu.Lock()
+	second.mute = mute
+	second.mu.Unlock()
+	a.must(command(alice, placed.GetCallId(), placed.GetLegId(), &callv1.HangUp{}))
+	for (<-taken).GetEnded() == nil {
+	}
+	third := r.startAgain(second, "n1")
+	third.event(third.attachWith("bob", livesOn()), "ended", isEnded)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

@@ -1,6 +1,7 @@
 package callstate
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -81,11 +82,18 @@ type nodeTable struct {
 	mu      sync.RWMutex
 	nodes   map[string]bus.Node // by kind/node
 	missing map[string]bus.Node
-	next    int // takes turns among media nodes of equal load
+	lives   map[string]map[string]life // of starts, by kind/node and instance
+	next    int                        // takes turns among media nodes of equal load
+}
+
+// life is what lasts as long as one start of a node.
+type life struct {
+	ctx context.Context //nolint:containedctx // ends with that start
+	end context.CancelFunc
 }
 
 func newNodeTable() *nodeTable {
-	return &nodeTable{nodes: map[string]bus.Node{}, missing: map[string]bus.Node{}}
+	return &nodeTable{nodes: map[string]bus.Node{}, missing: map[string]bus.Node{}, lives: map[string]map[string]life{}}
 }
 
 func nodeKey(n bus.Node) string { return n.Kind + "/" + n.Node }
@@ -96,6 +104,43 @@ func (t *nodeTable) join(n bus.Node) {
 	defer t.mu.Unlock()
 	t.nodes[nodeKey(n)] = n
 	delete(t.missing, nodeKey(n))
+	t.endLives(nodeKey(n), n.Instance)
+}
+
+// during gives a context that ends with ctx, or once the start of the node that
+// attached a terminal is known to have ended: nobody will answer then. The node need
+// not have been seen yet.
+func (t *nodeTable) during(ctx context.Context, terminal *callv1.Terminal) context.Context {
+	key, instance := terminal.GetKind()+"/"+terminal.GetNode(), terminal.GetInstance()
+	t.mu.RLock()
+	l, ok := t.lives[key][instance]
+	t.mu.RUnlock()
+	if ok {
+		return l.ctx
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok = t.lives[key][instance]; !ok {
+		if t.lives[key] == nil {
+			t.lives[key] = map[string]life{}
+		}
+		l.ctx, l.end = context.WithCancel(ctx)
+		t.lives[key][instance] = l
+	}
+	return l.ctx
+}
+
+// endLives ends what lasts as long as starts of a node but one. t.mu is held.
+func (t *nodeTable) endLives(key, but string) {
+	for instance, l := range t.lives[key] {
+		if instance != but {
+			l.end()
+			delete(t.lives[key], instance)
+		}
+	}
+	if len(t.lives[key]) == 0 {
+		delete(t.lives, key)
+	}
 }
 
 // leave makes a node missing, also one that was never seen alive; false if it is
@@ -131,6 +176,9 @@ func (t *nodeTable) forget(n bus.Node) (bus.Node, bool) {
 	defer t.mu.Unlock()
 	b, ok := t.missing[nodeKey(n)]
 	delete(t.missing, nodeKey(n))
+	if ok {
+		t.endLives(nodeKey(n), "")
+	}
 	return b, ok
 }
 

@@ -3,6 +3,7 @@ package kittest
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -95,9 +96,9 @@ func (t *tables) Delete(ctx context.Context, x *callv1.Terminal) error {
 }
 
 // Purge implements bus.Terminals.
-func (t *tables) Purge(ctx context.Context, kind, node, instance string) error {
+func (t *tables) Purge(ctx context.Context, kind, node, instance string, since time.Time) error {
 	if t.next != nil {
-		return t.next.Purge(ctx, kind, node, instance)
+		return t.next.Purge(ctx, kind, node, instance, since)
 	}
 	return nil
 }
