@@ -157,15 +157,13 @@ func (t *term) say(ctx context.Context, k *call, kind string, content any, txn s
 	if r == nil {
 		return schema.Errorf(callv1.Code_CODE_GONE, "matrix: the room is gone")
 	}
-	return t.sayIn(ctx, r, kind, content, txn, must)
-}
-
-func (t *term) sayIn(ctx context.Context, r *room, kind string, content any, txn string, must bool) error {
 	data, err := json.Marshal(content)
 	if err != nil {
 		return schema.Errorf(callv1.Code_CODE_INTERNAL, "matrix: %w", err)
 	}
-	if err := t.out.send(ctx, &message{Room: r.ID, As: r.Own, Type: kind, Content: data, Txn: txn, must: must}); err != nil {
+	if err := t.out.send(ctx, &message{
+		Room: r.ID, As: r.Own, Type: kind, Content: data, Txn: txn, must: must, doubt: k.resumed,
+	}); err != nil {
 		return fmt.Errorf("matrix: %s in %s: %w", kind, r.ID, err)
 	}
 	return nil

@@ -7,14 +7,16 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// end tells a client that its call is over, and forgets the call. what names the
-// occasion, for the transaction.
-func (t *term) end(ctx context.Context, k *call, why callv1.Reason, what string) {
-	if err := t.sayEnd(ctx, k, why, derived("end", k.Leg+"/"+what)); err != nil {
+// end tells a client that its call is over, and forgets the call.
+func (t *term) end(ctx context.Context, k *call, why callv1.Reason) {
+	if err := t.sayEnd(ctx, k, why, endOf(k.Leg)); err != nil {
 		t.log.Info("the end of a call was not told", "leg", k.Leg, "room", k.Room, "error", err)
 	}
 	t.dropCall(ctx, k)
 }
+
+// endOf is the transaction that says a leg's end: one, whoever comes to know of it.
+func endOf(leg string) string { return schema.CompactUUID(leg) + ".end" }
 
 // sayEnd says it: a call that a client of version 1 places, and nobody has
 // answered, is rejected; everything else is hung up.

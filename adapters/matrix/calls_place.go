@@ -96,6 +96,7 @@ func (t *term) place(ctx context.Context, r *room, in incoming, c content, u *us
 		k = &call{
 			Leg: leg, Subscriber: principal.GetSubscriber(), Room: r.ID, User: in.sender, CallID: c.CallID,
 			Party: partyOf(leg), Placed: true, Version: c.Version, Theirs: c.PartyID, Last: in.id,
+			resumed: t.young(),
 		}
 		if err := t.keepCall(ctx, k); err != nil {
 			return err
@@ -123,9 +124,9 @@ func (t *term) placed(ctx context.Context, k *call, again bool, reply *callv1.Re
 		t.dropCall(ctx, k)
 	case err != nil:
 		t.log.Info("call refused", "room", k.Room, "user", k.User, "leg", k.Leg, "code", schema.CodeName(code), "error", err)
-		t.end(ctx, k, reasonOfCode(code), "refused")
+		t.end(ctx, k, reasonOfCode(code))
 	case reply.GetLegState() == callv1.LegState_LEG_STATE_ENDED:
-		t.end(ctx, k, reply.GetReason(), "refused")
+		t.end(ctx, k, reply.GetReason())
 	default:
 		t.log.Info("call placed", "call", reply.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "version", k.Version)
 	}
@@ -159,7 +160,7 @@ func (t *term) refuseUnless(ctx context.Context, r *room, in incoming, c content
 func (t *term) refuse(ctx context.Context, r *room, in incoming, c content, why callv1.Reason) {
 	k := &call{
 		Room: r.ID, CallID: c.CallID, Version: c.Version, Placed: true,
-		Party: "tandem-" + derived("party", string(r.ID)+"\x00"+c.CallID),
+		Party: "tandem-" + derived("party", string(r.ID)+"\x00"+c.CallID), resumed: t.young(),
 	}
 	if err := t.sayEnd(ctx, k, why, derived("refuse", string(in.id))); err != nil {
 		t.log.Info("a refusal was not sent", "room", r.ID, "call_id", c.CallID, "error", err)

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"context"
+	"time"
 
 	"maunium.net/go/mautrix/id"
 
@@ -167,42 +168,66 @@ func (t *term) eachEncrypted(f func(own id.UserID)) {
 
 // takeUp finds out how a stored call stands, by a command that changes nothing in
 // one that goes on, and says again that its user is alerted in one that rings. Then
-// what its room says since is read. A call that ended while nobody served is told
-// its end now.
+// what its room says since is read. Of a call that ended while nobody served, call
+// state tells the end now.
+//
+// The room is held meanwhile: an owner that has not heard of the call yet shall not
+// hear of it between its answer and what follows from that.
 func (t *term) takeUp(ctx context.Context, k *call) error {
+	unlock, err := t.lock(ctx, k.Room.String())
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	command := k.command("")
 	command.Body = &callv1.Command_Ringing{Ringing: &callv1.Ringing{}}
-	over, unheard, failed := false, false, error(nil)
+	ended, unknown, failed := false, false, error(nil)
 	t.accept(ctx, command, func(reply *callv1.Reply, err error) {
 		switch schema.CodeOf(err) {
-		case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_ENDED, callv1.Code_CODE_REDIRECTED:
-			over, unheard = true, schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND && k.Placed
+		case callv1.Code_CODE_ENDED:
+			ended = true
+		case callv1.Code_CODE_NOT_FOUND, callv1.Code_CODE_REDIRECTED:
+			unknown = true
 		case callv1.Code_CODE_RETRY:
 			failed = err
 		}
-		over = over || err == nil && reply.GetLegState() == callv1.LegState_LEG_STATE_ENDED
+		ended = ended || err == nil && reply.GetLegState() == callv1.LegState_LEG_STATE_ENDED
 	})
 	if failed != nil {
 		return failed
 	}
 	switch {
-	case !over || t.callOf(k.Leg) != k:
-	case unheard && !k.Answered:
+	case t.callOf(k.Leg) != k || !ended && !unknown:
+	case ended:
+		t.background(func() { t.awaitEnd(k) })
+	case k.Placed && !k.Answered:
 		// Its owner has never heard of it, or has long forgotten it: its invite, if that
 		// is still fresh, is told again or read from the room.
 		t.unlearn(ctx, k)
 	default:
-		t.log.Info("a call ended while nobody served", "leg", k.Leg, "room", k.Room, "user", k.User)
-		t.end(ctx, k, callv1.Reason_REASON_TERMINAL_LOST, "lost")
+		t.endLost(ctx, k)
 	}
 	r := t.roomOf(k.Room)
 	if r == nil {
 		return nil
 	}
-	unlock, err := t.lock(ctx, r.ID.String())
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	return t.catchUp(ctx, r)
+}
+
+// untoldFor is how long call state may take to tell the end of a call to those who
+// serve again.
+const untoldFor = 10 * time.Second
+
+// awaitEnd ends a call that has ended, unless its end is told: call state tells only
+// for a while, and nobody may have served for longer.
+func (t *term) awaitEnd(k *call) {
+	if wait(t.ctx, untoldFor) && t.callOf(k.Leg) == k {
+		t.endLost(t.ctx, k)
+	}
+}
+
+// endLost ends a call of which nobody can say what became of it.
+func (t *term) endLost(ctx context.Context, k *call) {
+	t.log.Info("a call ended while nobody served", "leg", k.Leg, "room", k.Room, "user", k.User)
+	t.end(ctx, k, callv1.Reason_REASON_TERMINAL_LOST)
 }

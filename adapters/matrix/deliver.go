@@ -29,7 +29,7 @@ func (t *term) deliver(ctx context.Context, e *callv1.Event) error {
 	case *callv1.Event_Answered:
 		return t.deliverAnswer(ctx, k, b.Answered, txn)
 	case *callv1.Event_Ended:
-		return t.deliverEnd(ctx, k, b.Ended, txn)
+		return t.deliverEnd(ctx, k, b.Ended)
 	case *callv1.Event_Reoffer:
 		return t.deliverOffer(ctx, k, e, b.Reoffer)
 	}
@@ -66,8 +66,8 @@ func (t *term) deliverOffer(ctx context.Context, k *call, e *callv1.Event, o *ca
 	return t.say(ctx, k, typeNegotiate, content, txnOf(e), false)
 }
 
-func (t *term) deliverEnd(ctx context.Context, k *call, e *callv1.Ended, txn string) error {
-	err := t.sayEnd(ctx, k, e.GetReason(), txn)
+func (t *term) deliverEnd(ctx context.Context, k *call, e *callv1.Ended) error {
+	err := t.sayEnd(ctx, k, e.GetReason(), endOf(k.Leg))
 	if again(err) {
 		return err
 	}
@@ -154,7 +154,7 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 	}
 	// A client that still has its former leg would decline the new one as busy.
 	for _, k := range t.former(e.GetLegId(), u.id) {
-		t.end(ctx, k, callv1.Reason_REASON_TERMINAL_LOST, "lost")
+		t.end(ctx, k, callv1.Reason_REASON_TERMINAL_LOST)
 	}
 	k := &call{
 		Leg: e.GetLegId(), Subscriber: e.GetSubscriber(), Room: r.ID, User: u.id, CallID: e.GetLegId(),

@@ -39,6 +39,8 @@ func (t *term) handleMember(ctx context.Context, r *room, in incoming) error {
 		return t.welcome(ctx, in.room, who, in.sender)
 	case t.a.ours(who) && (m.Membership == memberLeave || m.Membership == memberBan):
 		return t.removed(ctx, r, who)
+	case !t.a.ours(who) && m.Membership == memberInvite && r == nil:
+		return t.adopt(ctx, in.room, in.sender, who)
 	case t.a.ours(who) || r == nil || who != r.User:
 		return nil
 	case m.Membership == memberJoin:
@@ -86,6 +88,23 @@ func (t *term) welcome(ctx context.Context, in id.RoomID, own, person id.UserID)
 		return err
 	}
 	return t.catchUp(ctx, r)
+}
+
+// adopt makes a room known that a ghost has invited a person to, unless it is: who
+// made it may have ended before it was stored.
+func (t *term) adopt(ctx context.Context, in id.RoomID, own, person id.UserID) error {
+	if _, ghost := t.a.ghostOf(own); !ghost {
+		return nil
+	}
+	unlock, err := t.lock(ctx, person.String()+" "+own.String()) // it may just be being made
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if t.roomOf(in) != nil {
+		return nil
+	}
+	return t.remember(ctx, &room{ID: in, User: person, Own: own})
 }
 
 // decline leaves a room to which somebody was invited who may not be called, or

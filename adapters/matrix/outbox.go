@@ -45,7 +45,10 @@ type message struct {
 	Until   time.Time       `json:"until"` // of what must be said
 
 	must bool
-	done chan error // gets the outcome, once
+	// doubt: it may have been sent, by a former start or by a try without an answer.
+	// The room's queue alone changes it.
+	doubt bool
+	done  chan error // gets the outcome, once
 
 	// Guarded by outbox.mu.
 	key       string // where it is stored; "" if it is not
@@ -127,7 +130,7 @@ func (o *outbox) unkeep(key string) {
 // load takes up what an earlier node stored.
 func (o *outbox) load(ctx context.Context) error {
 	return readAll(ctx, o.t.store(), outPrefix, func(i kit.Item) {
-		m := &message{must: true, done: make(chan error, 1)}
+		m := &message{must: true, doubt: true, done: make(chan error, 1)}
 		if err := json.Unmarshal(i.Value, m); err != nil {
 			o.t.log.Warn("unreadable message", "key", i.Key, "error", err)
 			return
@@ -198,6 +201,8 @@ func (o *outbox) run(room id.RoomID, q *queue) {
 		again := !m.abandoned && (!m.must || time.Now().Before(m.Until))
 		o.mu.Unlock()
 		if again && schema.CodeOf(err) == callv1.Code_CODE_RETRY {
+			var limited retryError
+			m.doubt = m.doubt || !errors.As(err, &limited)
 			if try++; try == 3 {
 				o.t.log.Warn("the homeserver does not take events", "room", room, "type", m.Type, "error", err)
 			}

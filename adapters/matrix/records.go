@@ -147,6 +147,8 @@ type call struct {
 	// rung is when the room got the invite of a call to its person; zero if it was
 	// before this node served.
 	rung time.Time
+	// resumed: a former start has, or may have, said something of it.
+	resumed bool
 	// yields: another invite of the same room takes this one's place.
 	yields bool
 }

@@ -42,6 +42,7 @@ type term struct {
 	hung      *recent[name] // calls that were hung up before they were heard of, or are over
 	held      map[string]*roomLock
 	parks     parking
+	began     time.Time
 }
 
 // pair names the room of a person and a user of ours.
@@ -59,6 +60,7 @@ func newTerm(ctx context.Context, a *Adapter) (*term, error) {
 		rooms: map[id.RoomID]*room{}, pairs: map[pair]*room{}, calls: map[string]*call{}, named: map[name]*call{},
 		users: map[id.UserID]*user{}, terminals: map[string]*user{}, known: map[id.UserID]string{},
 		seen: newRecent[id.EventID](maxSeen), hung: newRecent[name](maxSeen), held: map[string]*roomLock{},
+		began: time.Now(),
 	}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	t.out = newOutbox(t)
@@ -71,6 +73,12 @@ func newTerm(ctx context.Context, a *Adapter) (*term, error) {
 const maxSeen = 20000
 
 func (t *term) store() kit.Store { return t.a.host.Store() }
+
+// young reports whether events may come that a former start had begun to handle.
+func (t *term) young() bool { return time.Since(t.began) < youth }
+
+// youth is how long homeservers may wait before they tell a transaction again.
+const youth = time.Minute
 
 // enter registers a use of the term from outside; false once it is over.
 func (t *term) enter() bool {
@@ -123,7 +131,7 @@ func (t *term) readRecords() error {
 		return err
 	}
 	err = readAll(t.ctx, t.store(), callPrefix, func(i kit.Item) {
-		c := &call{}
+		c := &call{resumed: true}
 		if json.Unmarshal(i.Value, c) != nil || c.Leg == "" {
 			t.log.Warn("unreadable call", "key", i.Key)
 			return
