@@ -3,13 +3,13 @@ package crash_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,9 +30,15 @@ const (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(context.Context, func()) error{"callstate": callState, "grpcpipe": wg2Adapter, "sylkrtc": sylkAdapter}
+	roles := map[string]func(context.Context, func()) error{
+		"callstate": callState, "grpcpipe": wg2Adapter, "sylkrtc": sylkAdapter, "matrix": matrixAdapter,
+	}
 	role := roles[os.Getenv(envRole)]
 	if role == nil {
+		// Those that run side by side wait for most of the time.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
 		os.Exit(m.Run())
 	}
 	if err := role(context.Background(), func() { fmt.Println("ready") }); err != nil {
@@ -47,23 +53,11 @@ func connect(ctx context.Context, kind string, hooks func(point func(string)) fa
 	if err != nil {
 		return nil, err
 	}
-	at, err := strconv.Atoi(os.Getenv(envPoint))
+	f, err := newFuse()
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	passed := 0
-	point := func(what string) {
-		mu.Lock()
-		defer mu.Unlock()
-		passed++
-		if passed == at {
-			fmt.Println("dies", what)
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // nothing after it may happen
-		}
-	}
-	return bus.New(faultbus.Wrap(c, hooks(point)), kind, "n1")
+	return bus.New(faultbus.Wrap(c, hooks(f.point)), kind, "n1")
 }
 
 // child is a role in a process.
@@ -74,8 +68,11 @@ type child struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
+	life int    // how manyeth process it is
 	died string // where, once it did
 	gone chan struct{}
+	in   io.Writer   // what it is told
+	out  chan string // what it answers
 }
 
 // start runs a role that dies at a point, and starts it again, without one,
@@ -97,12 +94,18 @@ func (c *child) spawn(point int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
 	ready, gone := make(chan struct{}), make(chan struct{})
 	c.mu.Lock()
-	c.cmd, c.gone = cmd, gone
+	c.life++
+	c.cmd, c.gone, c.in, c.out = cmd, gone, in, make(chan string, 1)
+	answers := c.out
 	c.mu.Unlock()
 	go func() {
 		defer close(gone)
@@ -110,6 +113,9 @@ func (c *child) spawn(point int) {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if lines.Text() == "ready" {
 				close(ready)
+			}
+			if answer, ok := strings.CutPrefix(lines.Text(), "passed "); ok {
+				answers <- answer
 			}
 			if where, ok := strings.CutPrefix(lines.Text(), "dies "); ok {
 				c.mu.Lock()
@@ -135,6 +141,54 @@ func (c *child) where() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.died
+}
+
+// rearm has the child die at the point of a name, or never, and gives the names of
+// the points that it had passed since it was told so last.
+func (c *child) rearm(name string) (passed []string) {
+	c.t.Helper()
+	for limit := time.After(patience); ; {
+		c.mu.Lock()
+		in, out, gone := c.in, c.out, c.gone
+		c.died = ""
+		c.mu.Unlock()
+		if _, err := fmt.Fprintln(in, name); err == nil {
+			select {
+			case answer := <-out:
+				return strings.Split(answer, ";")
+			case <-gone:
+			case <-limit:
+				c.t.Fatalf("%s does not answer", c.role)
+			}
+		}
+		select { // it died just before: the next one is told
+		case <-gone:
+		case <-limit:
+			c.t.Fatalf("%s does not end", c.role)
+		}
+		c.awaitOther(gone)
+	}
+}
+
+// awaitOther waits until another process has taken the place of one that is gone.
+func (c *child) awaitOther(gone <-chan struct{}) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		c.mu.Lock()
+		other := c.gone != gone
+		c.mu.Unlock()
+		if other {
+			return
+		}
+	}
+}
+
+// lives gives how many processes there have been.
+func (c *child) lives() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life
 }
 
 // end kills what runs, by its process id.

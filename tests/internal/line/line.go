@@ -28,6 +28,9 @@ import (
 // Pairs is how many callers ("caller0", …) and called ("called0", …) there are.
 const Pairs = 64
 
+// MatrixServer is the homeserver whose users are subscribers.
+const MatrixServer = "matrix.test"
+
 // Exchange is everything between an adapter's Accept and its Deliver.
 type Exchange struct {
 	// NATS is the server that all of it uses.
@@ -50,6 +53,8 @@ type Options struct {
 	Media stubmedia.Config
 	// NoCallState leaves call state to another process.
 	NoCallState bool
+	// RingTimeout is how long a call may go unanswered; 0 for the default.
+	RingTimeout time.Duration
 }
 
 // adapter has no wire: what is delivered goes to the channel of the subscriber
@@ -114,7 +119,11 @@ func Start(tb testing.TB, s natstest.Server, o Options) *Exchange {
 	})
 	if !o.NoCallState {
 		b := x.bus("callstate")
-		x.run("callstate", func(ctx context.Context, ready func()) error { return RunCallState(ctx, b, ready) })
+		cfg := callstate.DefaultConfig()
+		if o.RingTimeout > 0 {
+			cfg.RingTimeout = o.RingTimeout
+		}
+		x.run("callstate", func(ctx context.Context, ready func()) error { return runCallState(ctx, b, cfg, ready) })
 	}
 	b := x.bus("line")
 	spec := kit.Spec{
@@ -138,7 +147,11 @@ func Key() schema.IDKey { return schema.NewIDKey([]byte("line")) }
 
 // RunCallState runs a call-state node on a bus of kind "callstate".
 func RunCallState(ctx context.Context, b *bus.Bus, ready func()) error {
-	calls, err := callstate.New(callstate.DefaultConfig(), callstate.Env{
+	return runCallState(ctx, b, callstate.DefaultConfig(), ready)
+}
+
+func runCallState(ctx context.Context, b *bus.Bus, cfg callstate.Config, ready func()) error {
+	calls, err := callstate.New(cfg, callstate.Env{
 		Bus: b, Terminals: bus.NewTerminals(b), Nodes: nodes(b),
 		Leases: bus.NewLeases(b.Driver(), "callstate/"+b.Node()), Log: quiet(),
 	})
@@ -154,7 +167,7 @@ func nodes(b *bus.Bus) bus.Nodes { return bus.NewNodes(b, time.Second, 5*time.Se
 
 func subscribers() directory.Config {
 	cfg := directory.Defaults()
-	cfg.Domains = []string{"line.test"}
+	cfg.Domains, cfg.MatrixServers = []string{"line.test"}, []string{MatrixServer}
 	for i := range Pairs {
 		for _, kind := range []string{"caller", "called"} {
 			id := fmt.Sprint(kind, i)
