@@ -46,9 +46,9 @@ type group struct {
 
 func groups() []group {
 	return []group{
-		{name: "described", atOnce: 32}, {name: "described, short", short: true, atOnce: 32},
+		{name: "described", atOnce: 32}, {name: "described, short", short: true, atOnce: 12},
 		{name: "described, limited", limited: true, atOnce: 16},
-		{name: "media", real: true, atOnce: 10}, {name: "media, short", real: true, short: true, atOnce: 16},
+		{name: "media", real: true, atOnce: 10}, {name: "media, short", real: true, short: true, atOnce: 8},
 	}
 }
 
@@ -56,9 +56,9 @@ func groups() []group {
 func limited(c *callstate.Config) { c.MaxCallsPerSubscriber, c.CallsPerMinute = 2, 3 }
 
 // short times: what a scenario waits through, and no less than a busy machine needs
-// to get there.
+// to get there, with a homeserver that all cells share.
 func short(c *callstate.Config) {
-	c.RingTimeout, c.Grace, c.ReofferTimeout = 8*time.Second, 2*time.Second, 2*time.Second
+	c.RingTimeout, c.Grace, c.ReofferTimeout = 12*time.Second, 5*time.Second, 3*time.Second
 }
 
 // TestPairs plays the scenarios, and requires that the page says how it went.
