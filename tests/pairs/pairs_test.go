@@ -47,7 +47,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{name: "described", atOnce: 32}, {name: "described, short", short: true, atOnce: 12},
-		{name: "described, limited", limited: true, atOnce: 16},
+		{name: "described, limited", limited: true, atOnce: 6},
 		{name: "media", real: true, atOnce: 10}, {name: "media, short", real: true, short: true, atOnce: 8},
 	}
 }
