@@ -21,7 +21,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=goolm)
 # Package patterns of all modules but tests/; in a workspace, ./... is the root
 # module only.
 UNIT = $(shell go list -m -f '{{.Dir}}/...' | grep -v '/tests/\.\.\.$$')
-TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$' -e '/tests/deploy$$')
+TESTS = $(shell go list ./tests/... | grep -v -e /tests/lint -e '/tests/pairs$$' -e '/tests/deploy$$' -e '/tests/k8s$$')
 
 # What 'make run' gives to 'tandem serve', and the benchmarks 'make bench' runs.
 ARGS ?=
@@ -54,6 +54,11 @@ test: setup lint ## Everything: set-up, lint, all tests with the race detector, 
 .PHONY: test-deploy
 test-deploy: setup ## The image and the compose deployment, with calls through them (part of 'make test')
 	go test -race -timeout 30m -count 1 -v ./tests/deploy
+
+.PHONY: test-k8s
+test-k8s: ## The chart on a real Kubernetes, which is built first (not part of 'make test'; needs root)
+	.ci/setup.sh k8s
+	go test -timeout 120m -count 1 -v ./tests/k8s
 
 .PHONY: test-unit
 test-unit: ## The modules' own tests, in under a minute, without installing anything

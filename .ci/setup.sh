@@ -4,6 +4,7 @@
 # left alone, so a second run takes a second.
 #
 #   .ci/setup.sh          everything
+#   .ci/setup.sh k8s      that, and what 'make test-k8s' needs of Debian
 #   .ci/setup.sh tools    only the Go tools for 'make generate' and 'make lint'
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,6 +42,13 @@ dendrite() {
 [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
 [ -x /usr/sbin/iptables ] || missing+=(iptables)
 [ -x /bin/busybox ] || missing+=(busybox-static)
+if [ "${1:-all}" = k8s ]; then
+  [ -x /usr/bin/etcd ] || missing+=(etcd-server)
+  [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
+  [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
+  [ -x /usr/sbin/nft ] || missing+=(nftables)
+  command -v openssl >/dev/null || missing+=(openssl)
+fi
 [ ${#missing[@]} = 0 ] && return
   say "building dendrite $version, which takes some minutes the first time"
   rm -rf "$module"

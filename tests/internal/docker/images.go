@@ -102,6 +102,15 @@ func Dendrite(name, bin string) Base {
 	}
 }
 
+// Pause is an image that does nothing, as Kubernetes needs it for each pod.
+func Pause(name string) Base {
+	return Base{
+		Name: name, of: "busybox",
+		lay:     busybox,
+		changes: []string{"USER 65535:65535", `ENTRYPOINT ["/bin/busybox", "sleep", "inf"]`},
+	}
+}
+
 // Ensure sees to it that a base image is there: as it is, from its registry, or
 // made here.
 func (d *Daemon) Ensure(ctx context.Context, b Base) error {

@@ -24,13 +24,18 @@ type Side struct {
 
 // Place has one side call the other, waits until each hears the other, and has the
 // caller hang up. It returns once the other one was told that the call is over.
-func Place(ctx context.Context, from, to Side) (err error) {
+// Media is sent from the loopback.
+func Place(ctx context.Context, from, to Side) error {
+	return PlaceIn(ctx, &voice.Room{}, from, to)
+}
+
+// PlaceIn does the same with media as a room has it.
+func PlaceIn(ctx context.Context, room *voice.Room, from, to Side) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s calls %s: %w", from.Name, to.Name, err)
 		}
 	}()
-	room := &voice.Room{}
 	a, err := voice.Real(from.Name, room)
 	if err != nil {
 		return err

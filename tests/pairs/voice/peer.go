@@ -54,7 +54,11 @@ func Real(name string, room *Room) (Voice, error) {
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	settings.SetIPFilter(net.IP.IsLoopback)
+	if room.Address == nil {
+		settings.SetIPFilter(net.IP.IsLoopback)
+	} else {
+		settings.SetIPFilter(room.Address)
+	}
 	settings.SetPrflxAcceptanceMinWait(0)
 	settings.SetDTLSRetransmissionInterval(200 * time.Millisecond)
 	// A busy machine is no lost connection.

@@ -3,6 +3,7 @@ package voice
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,14 @@ type Voice interface {
 	Close()
 }
 
-// Room is what the voices of one test share: how often they could have sent.
-type Room struct{ voices, turns atomic.Int64 }
+// Room is what the voices of one test share: how often they could have sent, and
+// where they are.
+type Room struct {
+	voices, turns atomic.Int64
+	// Address tells the addresses of this machine that real voices have; nil: those
+	// of its loopback.
+	Address func(net.IP) bool
+}
 
 // enough is how often each voice could send before it is said that nothing came.
 const enough = 6
