@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"maunium.net/go/mautrix/id"
@@ -197,7 +198,9 @@ func (t *term) takeUp(ctx context.Context, k *call) error {
 		return failed
 	}
 	switch {
-	case t.callOf(k.Leg) != k || !ended && !unknown:
+	case t.callOf(k.Leg) != k:
+	case !ended && !unknown:
+		t.background(func() { t.identifyAgain(k) })
 	case ended:
 		t.background(func() { t.awaitEnd(k) })
 	case k.Placed && !k.Answered:
@@ -212,6 +215,19 @@ func (t *term) takeUp(ctx context.Context, k *call) error {
 		return nil
 	}
 	return t.catchUp(ctx, r)
+}
+
+// identifyAgain tells a client who the other party is, as a former start may not have
+// done, if that has said what the identity follows: else it is about to be said.
+func (t *term) identifyAgain(k *call) {
+	r := t.roomOf(k.Room)
+	if r == nil || k.Who == nil {
+		return
+	}
+	after := &message{Room: r.ID, As: r.Own, Txn: strings.TrimSuffix(k.WhoTxn, whoSuffix)}
+	if said, err := t.wasSaid(t.ctx, after); said && err == nil {
+		t.identify(k)
+	}
 }
 
 // untoldFor is how long call state may take to tell the end of a call to those who

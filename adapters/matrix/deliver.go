@@ -48,8 +48,9 @@ func (t *term) deliverAnswer(ctx context.Context, k *call, a *callv1.Answered, t
 	if err := t.say(ctx, k, typeAnswer, content, txn, false); err != nil {
 		return err
 	}
-	t.changeCall(ctx, k, func() { k.Answered = true })
-	t.background(func() { t.identify(k, a.GetCallee(), txn+".who") })
+	r := t.roomOf(k.Room)
+	t.changeCall(ctx, k, func() { k.Answered, k.Who, k.WhoTxn = true, t.who(r, a.GetCallee()), txn+whoSuffix })
+	t.background(func() { t.identify(k) })
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (t *term) ring(ctx context.Context, e *callv1.Event, b *callv1.Incoming) er
 	k.rung = time.Now()
 	t.mu.Unlock()
 	t.log.Info("call rings", "call", e.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "line", t.line(r))
-	t.background(func() { t.identify(k, b.GetCaller(), txnOf(e)+".who") })
+	t.background(func() { t.identify(k) })
 	t.background(func() { t.alert(t.ctx, k) })
 	return nil
 }
@@ -158,7 +159,7 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 	}
 	k := &call{
 		Leg: e.GetLegId(), Subscriber: e.GetSubscriber(), Room: r.ID, User: u.id, CallID: e.GetLegId(),
-		Party: partyOf(e.GetLegId()), Version: version1,
+		Party: partyOf(e.GetLegId()), Version: version1, Who: t.who(r, b.GetCaller()), WhoTxn: txnOf(e) + whoSuffix,
 	}
 	if err := t.keepCall(ctx, k); err != nil {
 		return nil, err
@@ -209,16 +210,34 @@ func (t *term) alert(ctx context.Context, k *call) {
 	t.accept(ctx, command, func(*callv1.Reply, error) {}) // it may be over by now
 }
 
+// whoSuffix makes the transaction of an identity of that of what it follows.
+const whoSuffix = ".who"
+
 // identify tells a client who the other party is, where the room does not. The event
-// that says so is delivered without it: it may take longer than that may.
-func (t *term) identify(k *call, p *callv1.Party, txn string) {
+// that says so is delivered without it: it may take longer than that may. After a
+// restart it is said again, unless it was.
+func (t *term) identify(k *call) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.cfg.InviteLifetime)
 	defer cancel()
-	r := t.roomOf(k.Room)
-	if r == nil || p == nil {
+	t.mu.Lock()
+	who, txn := k.Who, k.WhoTxn
+	content := wireIdentity{wireBase: k.base()}
+	t.mu.Unlock()
+	if who == nil {
 		return
 	}
-	who := identity{DisplayName: shownName(p)}
+	content.Identity = *who
+	if err := t.say(ctx, k, typeIdentity, content, txn, false); err != nil {
+		t.log.Info("who calls was not told", "leg", k.Leg, "error", err)
+	}
+}
+
+// who is how a party is shown in a room; nil if nothing is known of it.
+func (t *term) who(r *room, p *callv1.Party) *identity {
+	if r == nil || p == nil {
+		return nil
+	}
+	who := &identity{DisplayName: shownName(p)}
 	if a, ok := shownAddress(p); !t.line(r) {
 		who.ID = r.Own.String()
 	} else if ok {
@@ -226,10 +245,5 @@ func (t *term) identify(k *call, p *callv1.Party, txn string) {
 			who.ID = ghost.String()
 		}
 	}
-	t.mu.Lock()
-	content := wireIdentity{wireBase: k.base(), Identity: who}
-	t.mu.Unlock()
-	if err := t.say(ctx, k, typeIdentity, content, txn, false); err != nil {
-		t.log.Info("who calls was not told", "leg", k.Leg, "error", err)
-	}
+	return who
 }

@@ -138,6 +138,9 @@ type call struct {
 	Theirs  string `json:"theirs,omitempty"`
 	// Answered: on the wire it is.
 	Answered bool `json:"answered,omitempty"`
+	// Who is the other party as the client is told, in the transaction WhoTxn.
+	Who    *identity `json:"who,omitempty"`
+	WhoTxn string    `json:"who_txn,omitempty"`
 	// Last is the last of the client's events that decided anything.
 	Last id.EventID `json:"last,omitempty"`
 
