@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/id"
+
+	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // encrypted notes that a room is encrypted, which it stays for good.
@@ -68,7 +71,7 @@ func (t *term) handleEncrypted(ctx context.Context, r *room, in incoming) error 
 			"sender", in.sender, "session", session)
 		t.a.host.Metrics().Count("undecryptable_events", 1)
 		return nil
-	case again(err): // our device is not ready; nobody else shall wait for that
+	case again(err) && time.Since(in.at) < parkFor: // our device is not ready; nobody else shall wait for that
 		t.log.Info("an event cannot be decrypted yet", "room", in.room, "event", in.id, "error", err)
 		t.background(func() {
 			if wait(t.ctx, decryptAgain) {
@@ -81,6 +84,9 @@ func (t *term) handleEncrypted(ctx context.Context, r *room, in incoming) error 
 	mine := t.parks.drop(in.id)
 	t.mu.Unlock()
 	if err != nil {
+		if again(err) {
+			return schema.Errorf(callv1.Code_CODE_INTERNAL, "matrix: not decrypted in time: %w", err)
+		}
 		return err
 	}
 	if !mine || !isCallType(plain.kind) { // it was handled when its keys came

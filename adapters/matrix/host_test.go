@@ -109,19 +109,6 @@ func (s *fakeStore) Watch(_ context.Context, prefix string, f func(kit.Item) boo
 	return nil
 }
 
-// keys lists what is stored below a prefix.
-func (s *fakeStore) keys(prefix string) (out []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k := range s.items {
-		if strings.HasPrefix(k, prefix) {
-			out = append(out, k)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // eventually waits until f is true.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
