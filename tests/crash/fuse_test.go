@@ -27,10 +27,11 @@ func newFuse() (*fuse, error) {
 		return nil, err
 	}
 	f := &fuse{at: at}
-	go func() { // ends with the process
+	go func() { // ends with the process, which ends with the test
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 			f.rearm(lines.Text())
 		}
+		os.Exit(1)
 	}()
 	return f, nil
 }
