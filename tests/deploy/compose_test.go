@@ -38,7 +38,7 @@ func TestThreeNATSNodes(t *testing.T) {
 		healthy(t, running[node])
 	}
 	p.call(t)
-	p.ports(t)
+	p.ports(t, "nats", "nats-2", "nats-3")
 	if _, err := p.compose(t.Context(), "stop", "nats"); err != nil {
 		t.Fatal(err)
 	}

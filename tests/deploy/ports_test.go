@@ -48,8 +48,8 @@ func documented(t *testing.T) (ports, published map[string][]string) {
 }
 
 // ports looks at every port of every container, from outside and from inside, and
-// at what is published.
-func (p *project) ports(t *testing.T) {
+// at what is published; of some services only if they are named.
+func (p *project) ports(t *testing.T, only ...string) {
 	t.Helper()
 	want, published := documented(t)
 	defaults := map[string]string{
@@ -62,6 +62,9 @@ func (p *project) ports(t *testing.T) {
 		want["nats"] = slices.DeleteFunc(want["nats"], func(p string) bool { return p == "6222/tcp" }) // of clusters
 	}
 	for service, id := range running {
+		if len(only) > 0 && !slices.Contains(only, service) {
+			continue
+		}
 		listening := sockets(t, id)
 		if got := listening; !slices.Equal(got, sorted(want[service])) {
 			t.Errorf("%s listens on %q, documented are %q", service, got, want[service])
