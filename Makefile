@@ -28,7 +28,7 @@ ARGS ?=
 BENCH ?= .
 BENCHTIME ?= 2s
 
-# Where 'make vuln' has the vulnerability database from; empty: the public one.
+# Where 'make vuln' has a copy of the vulnerability database; empty: it makes its own.
 VULNDB ?=
 WITH_BENCHMARKS = $(shell grep -rl --include='*_test.go' '^func Benchmark' adapters bus cmd schema services tests | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
