@@ -81,6 +81,14 @@ func (w *people) close() {
 // call places calls in all directions.
 func (p *project) call(t *testing.T) {
 	t.Helper()
+	if err := p.tryCall(t); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tryCall does the same and gives the first error.
+func (p *project) tryCall(t *testing.T) error {
+	t.Helper()
 	w := p.signIn(t)
 	defer w.close()
 	calls := [][2]livecall.Side{{w.sylk, w.wg2}, {w.wg2, w.sylk}}
@@ -92,7 +100,8 @@ func (p *project) call(t *testing.T) {
 		err := livecall.Place(ctx, c[0], c[1])
 		cancel()
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
