@@ -33,7 +33,7 @@ func TestPipeComesBack(t *testing.T) {
 	x := startExchange(t)
 	x.keeps = true
 	l := x.listen(t, ListenOptions{Count: 1})
-	c := x.call(t, CallOptions{Connection: x.connection(one, true), Duration: 3 * time.Second})
+	c := x.call(t, CallOptions{Connection: x.connection(one, true), Duration: 6 * time.Second})
 	x.registered(t, one)
 	c.stderr.waitFor(t, "audio arrives")
 	x.cut(one)
