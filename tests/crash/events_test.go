@@ -23,6 +23,24 @@ func next(t *testing.T, from <-chan *callv1.Event, want string) *callv1.Event {
 	}
 }
 
+// last waits for an event that may come after one other, or without it.
+func last(t *testing.T, from <-chan *callv1.Event, perhaps, want string) *callv1.Event {
+	t.Helper()
+	select {
+	case e := <-from:
+		if name(e) == perhaps {
+			return next(t, from, want)
+		}
+		if name(e) != want {
+			t.Fatalf("got %s, want %s", name(e), want)
+		}
+		return e
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", want)
+		return nil
+	}
+}
+
 func name(e *callv1.Event) string {
 	switch e.GetBody().(type) {
 	case *callv1.Event_Incoming:

@@ -125,7 +125,7 @@ func TestMatrixCalledIsCancelledKilled(t *testing.T) {
 // TestMatrixUnansweredKilled: nobody answers, in either direction.
 func TestMatrixUnansweredKilled(t *testing.T) {
 	t.Parallel()
-	o := world{version: matrixtest.V1, ring: 700 * time.Millisecond}
+	o := world{version: matrixtest.V1, ring: 1500 * time.Millisecond}
 	o.everyPoint(t, "caller", func(t *testing.T, r *rooms) {
 		k, in := r.calls(t)
 		r.does(in, &callv1.Command{Body: &callv1.Command_Ringing{Ringing: &callv1.Ringing{}}})
@@ -137,8 +137,7 @@ func TestMatrixUnansweredKilled(t *testing.T) {
 	o.everyPoint(t, "called", func(t *testing.T, r *rooms) {
 		r.isCalled(t)
 		k := r.rung(t)
-		next(t, r.calling(), "alerting")
-		next(t, r.calling(), "ended")
+		last(t, r.calling(), "alerting", "ended") // it may ring for no longer than the adapter is away
 		hears(t, k, kittest.Ended)
 	})
 }
