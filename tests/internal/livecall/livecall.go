@@ -8,6 +8,9 @@ package livecall
 import (
 	"context"
 	"fmt"
+	"net"
+	"slices"
+	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 	"github.com/tandem-rtc/tandem/tests/pairs/voice"
@@ -54,7 +57,7 @@ func PlaceIn(ctx context.Context, room *voice.Room, from, to Side) (err error) {
 	if err != nil {
 		return fmt.Errorf("placing it: %w", err)
 	}
-	in, err := answer(ctx, to, b)
+	in, err := answer(ctx, room, to, b)
 	if err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func PlaceIn(ctx context.Context, room *voice.Room, from, to Side) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.Take(answered.SDP); err != nil {
+	if err := a.Take(reachable(room, answered.SDP)); err != nil {
 		return fmt.Errorf("taking the answer: %w", err)
 	}
 	if err := a.Receives(ctx, voice.Audio, to.Name); err != nil {
@@ -78,12 +81,12 @@ func PlaceIn(ctx context.Context, room *voice.Room, from, to Side) (err error) {
 	return err
 }
 
-func answer(ctx context.Context, to Side, b voice.Voice) (kittest.Call, error) {
+func answer(ctx context.Context, room *voice.Room, to Side, b voice.Voice) (kittest.Call, error) {
 	in, err := to.Client.Incoming(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("nothing comes in: %w", err)
 	}
-	sdp, err := b.Answer(in.SDP())
+	sdp, err := b.Answer(reachable(room, in.SDP()))
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +94,25 @@ func answer(ctx context.Context, to Side, b voice.Voice) (kittest.Call, error) {
 		return nil, fmt.Errorf("answering: %w", err)
 	}
 	return in, nil
+}
+
+// reachable leaves the candidates in a description that a room's voices can send to.
+// A socket on the loopback must not try others: the kernel would ask for their link
+// addresses in the name of 127.0.0.1, which nobody answers, and packets that others
+// have for the same addresses would wait for that answer.
+func reachable(room *voice.Room, sdp string) string {
+	if room.Address != nil {
+		return sdp
+	}
+	lines := strings.Split(sdp, "\r\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool {
+		f := strings.Fields(l)
+		if !strings.HasPrefix(l, "a=candidate:") || len(f) < 5 {
+			return false
+		}
+		ip := net.ParseIP(f[4])
+		return ip == nil || !ip.IsLoopback()
+	}), "\r\n")
 }
 
 // until waits for one thing, and takes a refusal or an early end for a failure.
