@@ -75,7 +75,7 @@ func (s *Service) known(a schema.Address, name string) (p *callv1.Principal, sta
 		return nil, false, errNotVouched
 	case r == nil && (s.cache.matrix >= s.cfg.MaxMatrixUsers || len(s.cache.subs) >= s.cfg.MaxSubscribers):
 		return nil, false, errMatrixFull
-	case r == nil, name != "" && r.DisplayName != name:
+	case r == nil, name != "" && r.DisplayName != name, !s.cache.whole(r): // not made, renamed, or half made by another node
 		return nil, true, nil
 	}
 	return s.principal(r, a.String()), false, nil
@@ -120,7 +120,7 @@ func (s *Service) enrol(ctx context.Context, a schema.Address, name string) (*ca
 	s.cache.mu.RLock()
 	defer s.cache.mu.RUnlock()
 	owner := s.cache.owner(a.String())
-	if owner == nil {
+	if owner == nil || owner.isOwn() && !s.cache.whole(owner) {
 		return nil, errEnrolling
 	}
 	return s.principal(owner, a.String()), nil

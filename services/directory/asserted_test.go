@@ -220,6 +220,9 @@ func TestMatrixUsersAtTwoNodes(t *testing.T) {
 	for i := range got {
 		wg.Go(func() {
 			p, err := nodes[i%2].assert(fmt.Sprintf("matrix:u/user%d:example.org", i%users), "The Same")
+			for schema.CodeOf(err) == callv1.Code_CODE_RETRY { // so many at once, others were always faster
+				p, err = nodes[i%2].assert(fmt.Sprintf("matrix:u/user%d:example.org", i%users), "The Same")
+			}
 			if err != nil {
 				t.Errorf("sign-in %d: %v", i, err)
 			}

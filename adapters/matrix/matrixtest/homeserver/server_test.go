@@ -96,6 +96,21 @@ func (a *serviceT) until(f func(got []string) bool) {
 	}
 }
 
+// taken waits until the service has taken all that there is.
+func (a *serviceT) taken() {
+	a.t.Helper()
+	late := time.After(20 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for a.s.Queued() > 0 {
+		select {
+		case <-tick.C:
+		case <-late:
+			a.t.Fatal("the service does not take what there is")
+		}
+	}
+}
+
 // do makes a request with a token, and gives the status and the answer.
 func (a *serviceT) do(token, method, path string, in any) (int, map[string]any) {
 	a.t.Helper()
@@ -183,6 +198,7 @@ func TestFaults(t *testing.T) {
 	alice, room := a.room()
 	a.ok("as", "POST", c+"/join/"+room+asGhost, nil)
 
+	a.taken() // what is told together is repeated together
 	a.s.Repeat(true)
 	a.say(alice, room, "twice", 1)
 	a.until(func(got []string) bool { return len(got) == 2 && got[0] == got[1] })
