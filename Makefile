@@ -62,7 +62,7 @@ test-k8s: ## The chart on a real Kubernetes, which is built first (not part of '
 
 .PHONY: test-unit
 test-unit: ## The modules' own tests, in under a minute, without installing anything
-	go test -p 4 -timeout 5m $(UNIT)
+	go test -p 8 -timeout 5m $(UNIT)
 
 .PHONY: lint
 lint: ## The repository's rules (tests/lint) and staticcheck

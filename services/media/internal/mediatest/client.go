@@ -96,7 +96,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		PC: pc, Tracks: map[string]*webrtc.TrackLocalStaticRTP{}, Packets: make(chan Packet, 256),
+		PC: pc, Tracks: map[string]*webrtc.TrackLocalStaticRTP{}, Packets: make(chan Packet, 8192),
 		RTCP: make(chan rtcp.Packet, 256), connected: make(chan struct{}), gone: make(chan struct{}),
 	}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
