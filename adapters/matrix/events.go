@@ -3,6 +3,8 @@ package matrix
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"maunium.net/go/mautrix/event"
@@ -42,11 +44,18 @@ func read(e *event.Event) (incoming, bool) {
 
 // handle takes one event of a room. The room's lock is held. An error means that
 // it shall come again; anything else that is wrong with it has been dealt with.
-func (t *term) handle(ctx context.Context, in incoming) error {
+func (t *term) handle(ctx context.Context, in incoming) (err error) {
 	if t.wasSeen(in.id) {
 		return nil
 	}
-	var err error
+	defer func() { // a defect that one event shows is not to end the process, nor to come again with it
+		if p := recover(); p != nil {
+			t.log.Error("panic at an event", "room", in.room, "event", in.id, "type", in.kind,
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			t.markSeen(in.id)
+			err = nil
+		}
+	}()
 	switch r := t.roomOf(in.room); {
 	case in.key != nil:
 		err = t.handleState(ctx, r, in)

@@ -1,0 +1,21 @@
+package matrix
+
+import (
+	"log/slog"
+	"testing"
+
+	"maunium.net/go/mautrix/id"
+)
+
+// TestADefectEndsNoProcess: an event at which the adapter panics is logged, and is not
+// told again.
+func TestADefectEndsNoProcess(t *testing.T) {
+	x := &term{log: slog.New(slog.DiscardHandler), seen: newRecent[id.EventID](4)} // and nothing that a call needs
+	in := incoming{id: "$1", room: "!r:x", sender: "@a:x", kind: typeInvite}
+	if err := x.handle(t.Context(), in); err != nil {
+		t.Errorf("it shall come again: %v", err)
+	}
+	if !x.wasSeen("$1") {
+		t.Error("it would be handled again")
+	}
+}
