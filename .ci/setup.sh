@@ -38,18 +38,7 @@ dendrite() {
     have="$(go version -m "$bin/$name" 2>/dev/null | awk 'NR == 1 { go = $NF } $2 == "github.com/element-hq/dendrite" { print go, $3 }' || true)"
     [ "$have" = "$(go env GOVERSION) $version" ] || missing+=("$name")
   done
-  # The compose deployment: a daemon, its firewall rules, a shell for base images.
-[ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
-[ -x /usr/sbin/iptables ] || missing+=(iptables)
-[ -x /bin/busybox ] || missing+=(busybox-static)
-if [ "${1:-all}" = k8s ]; then
-  [ -x /usr/bin/etcd ] || missing+=(etcd-server)
-  [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
-  [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
-  [ -x /usr/sbin/nft ] || missing+=(nftables)
-  command -v openssl >/dev/null || missing+=(openssl)
-fi
-[ ${#missing[@]} = 0 ] && return
+  [ ${#missing[@]} = 0 ] && return
   say "building dendrite $version, which takes some minutes the first time"
   rm -rf "$module"
   mkdir -p "$module"
@@ -106,6 +95,17 @@ missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector needs cgo
 command -v git >/dev/null || missing+=(git)
 command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
+# The compose deployment: a daemon, its firewall rules, a shell for base images.
+[ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
+[ -x /usr/sbin/iptables ] || missing+=(iptables)
+[ -x /bin/busybox ] || missing+=(busybox-static)
+if [ "${1:-all}" = k8s ]; then
+  [ -x /usr/bin/etcd ] || missing+=(etcd-server)
+  [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
+  [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
+  [ -x /usr/sbin/nft ] || missing+=(nftables)
+  command -v openssl >/dev/null || missing+=(openssl)
+fi
 [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
 
 # The homeserver that the tests of the Matrix adapter run; it needs gcc.
