@@ -1,13 +1,17 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/grpcpipe"
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/natsconf"
@@ -35,18 +39,24 @@ func (x *Exchange) grpc() *grpcpipe.Config {
 }
 
 // hasEcho reports whether this process runs the echo terminal: the one with the
-// WG2 adapter does. A certificate on that port is for the name that customers
-// use, which is not how we would reach it.
-func (x *Exchange) hasEcho() bool {
-	c := x.grpc()
-	if !x.cfg.Demo || c == nil {
-		return false
+// WG2 adapter does.
+func (x *Exchange) hasEcho() bool { return x.cfg.Demo && x.grpc() != nil }
+
+// toOurselves says how the echo terminal reaches our own gRPC port.
+func (x *Exchange) toOurselves() phone.Connection {
+	c := phone.Connection{Server: onLoopback(x.Address(grpcpipe.Kind)), Token: x.echo, MSISDN: demo.Echo, Plaintext: true}
+	if files := x.grpc().TLS; files.On() {
+		c.Plaintext, c.Trusts = false, func(shown *x509.Certificate) bool { return holds(files, shown) }
 	}
-	if c.TLS.Cert != "" {
-		x.logger("echo").Warn("no echo terminal: the gRPC port has TLS")
-		return false
-	}
-	return true
+	return c
+}
+
+// holds reports whether a certificate is the one in the files now. The name that it
+// is for is the one that customers use, which is not how we reach ourselves, and
+// its authority may be one that only they know.
+func holds(files port.TLS, shown *x509.Certificate) bool {
+	ours, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+	return err == nil && bytes.Equal(ours.Certificate[0], shown.Raw)
 }
 
 // runEcho runs the terminal that answers the echo number. It is a client of our
@@ -70,8 +80,7 @@ func (x *Exchange) keepEcho(ctx context.Context) {
 	for pause := echoPause; ; pause = min(2*pause, echoLongest) {
 		began := time.Now()
 		status := phone.Listen(ctx, phone.ListenOptions{
-			Connection: phone.Connection{Server: onLoopback(x.Address(grpcpipe.Kind)), Token: x.echo, MSISDN: demo.Echo, Plaintext: true},
-			Echo:       true, Unmeasured: true,
+			Connection: x.toOurselves(), Echo: true, Unmeasured: true,
 		}, io.Discard, io.Discard, log)
 		if ctx.Err() != nil {
 			return

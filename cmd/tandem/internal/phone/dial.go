@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -41,6 +42,10 @@ func (c *Connection) dial() (*grpc.ClientConn, error) {
 				return nil, fmt.Errorf("phone: %s holds no certificate", c.CA)
 			}
 		}
+		if c.Trusts != nil {
+			cfg.InsecureSkipVerify = true // of authorities and names: the next line decides
+			cfg.VerifyConnection = c.verify
+		}
 		creds = credentials.NewTLS(cfg)
 	}
 	conn, err := grpc.NewClient(c.Server,
@@ -57,6 +62,14 @@ func (c *Connection) dial() (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
 	return conn, nil
+}
+
+// verify implements tls.Config.VerifyConnection by Trusts.
+func (c *Connection) verify(s tls.ConnectionState) error {
+	if len(s.PeerCertificates) == 0 || !c.Trusts(s.PeerCertificates[0]) {
+		return errors.New("phone: the server shows a certificate of somebody else")
+	}
+	return nil
 }
 
 // register opens a stream and waits until the exchange has taken it: a Pipe is

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -30,6 +31,10 @@ type Connection struct {
 	TLS       bool   `name:"tls" help:"Use TLS also towards a loopback address."`
 	CA        string `name:"ca" type:"existingfile" placeholder:"FILE" help:"PEM file with the authorities to trust instead of the system's; implies --tls."`
 	Plaintext bool   `help:"Use no TLS towards an address that is not loopback. The token can be read on the way."`
+
+	// Trusts, if it is not nil, is asked about the server's certificate in the
+	// place of authorities and names; TLS is then used.
+	Trusts func(*x509.Certificate) bool `kong:"-"`
 }
 
 // CallOptions are what Call takes.
@@ -76,7 +81,7 @@ type ListenOptions struct {
 
 // secure reports whether TLS is used.
 func (c *Connection) secure() bool {
-	return c.TLS || c.CA != "" || !c.Plaintext && !isLoopback(c.Server)
+	return c.TLS || c.CA != "" || c.Trusts != nil || !c.Plaintext && !isLoopback(c.Server)
 }
 
 // isLoopback reports whether an address stays on this machine.
