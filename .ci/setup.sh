@@ -17,6 +17,10 @@ say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 command -v go >/dev/null || die "Go is missing: install Go 1.26 or newer"
+# The tests that need npm packages keep them in the same cache themselves.
+[ "${1:-all}" = tools ] || command -v npm >/dev/null || die "Node or npm is missing: install Node 20 or newer"
+[ "${1:-all}" = tools ] || [ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] ||
+  die "Node $(node -v) is too old: install Node 20 or newer"
 
 # go_tool PACKAGE VERSION: one binary, built with the present Go (staticcheck
 # must know its standard library).
@@ -79,6 +83,31 @@ apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# What Debian has comes first, since the Go tools come by HTTPS.
+if [ "${1:-all}" != tools ]; then
+  missing=()
+  [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates) # base images take it too
+  # The race detector needs cgo, and that a compiler with headers.
+  gcc -fsyntax-only -x c -include stdlib.h /dev/null 2>/dev/null || missing+=(gcc libc6-dev)
+  command -v git >/dev/null || missing+=(git)
+  command -v curl >/dev/null || missing+=(curl)         # docs/matrix.md waits with it
+  command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
+  # The compose deployment: a daemon, its firewall rules and bridge, a shell for
+  # base images.
+  [ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
+  [ -x /usr/sbin/iptables ] || missing+=(iptables)
+  command -v ip >/dev/null || missing+=(iproute2)
+  [ -x /bin/busybox ] || missing+=(busybox-static)
+  if [ "${1:-all}" = k8s ]; then
+    [ -x /usr/bin/etcd ] || missing+=(etcd-server)
+    [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
+    [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
+    [ -x /usr/sbin/nft ] || missing+=(nftables)
+    command -v openssl >/dev/null || missing+=(openssl)
+  fi
+  [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
+fi
+
 go_tool github.com/bufbuild/buf/cmd/buf v1.68.0
 go_tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.11
 go_tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.0
@@ -91,23 +120,6 @@ go_tool github.com/nats-io/nats-server/v2 v2.15.2
 # A gRPC client that is not ours.
 go_tool github.com/fullstorydev/grpcurl/cmd/grpcurl v1.9.3
 
-missing=()
-command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector needs cgo
-command -v git >/dev/null || missing+=(git)
-command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
-# The compose deployment: a daemon, its firewall rules, a shell for base images.
-[ -x /usr/sbin/dockerd ] && [ -x /usr/bin/docker ] || missing+=(docker.io)
-[ -x /usr/sbin/iptables ] || missing+=(iptables)
-[ -x /bin/busybox ] || missing+=(busybox-static)
-if [ "${1:-all}" = k8s ]; then
-  [ -x /usr/bin/etcd ] || missing+=(etcd-server)
-  [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
-  [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
-  [ -x /usr/sbin/nft ] || missing+=(nftables)
-  command -v openssl >/dev/null || missing+=(openssl)
-fi
-[ ${#missing[@]} = 0 ] || apt "${missing[@]}"
-
 # The homeserver that the tests of the Matrix adapter run; it needs gcc.
 dendrite v0.15.2
 # What the compose deployment is run with.
@@ -115,8 +127,4 @@ compose v5.5.1
 # What the chart is rendered and checked with.
 go_tool helm.sh/helm/v4/cmd/helm v4.3.1
 go_tool github.com/yannh/kubeconform/cmd/kubeconform v0.8.0
-
-# The tests that need npm packages keep them in the same cache themselves.
-command -v node >/dev/null || die "Node is missing: install Node 20 or newer"
-[ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || die "Node $(node -v) is too old: 20 or newer"
 say "ready"
