@@ -148,7 +148,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err, status)
 	}
 	x := serve(t, `directory.jwt=[{issuer: tandem-dev, jwks: "`+jwks+`", audience: [tandem], subscriber_claim: sub}]`,
-		`directory.service_tokens=[{name: switchboard, client: switchboard, subscribers: [alice]}]`, "admin.token=t0ken", "demo=true")
+		`directory.service_tokens=[{name: switchboard, client: switchboard, subscribers: [alice]}]`, "admin.token=t0ken-of-the-operator", "demo=true")
 	alice := issue("--subscriber=alice")
 	for _, tt := range []struct {
 		name, token, msisdn string
@@ -189,7 +189,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %v", name, bad)
 		}
 	}
-	client := &admin.Client{Server: "http://" + x.Address("admin"), Token: "t0ken"}
+	client := &admin.Client{Server: "http://" + x.Address("admin"), Token: "t0ken-of-the-operator"}
 	if err := client.SetPhone(t.Context(), "alice", "tel:+12025550102"); err == nil || !strings.Contains(err.Error(), "defined by the configuration") {
 		t.Errorf("the phone of a configured subscriber: %v", err)
 	}

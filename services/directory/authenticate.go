@@ -74,7 +74,7 @@ func (s *Service) checkHA1(account, digest string, now time.Time) (*callv1.Princ
 	if err != nil {
 		return nil, errCredentials
 	}
-	if !s.limiter.allowed(address, now) {
+	if !s.limiter.Allowed(address, now) {
 		return nil, errLimited
 	}
 	_, domain, _ := splitSIP(address)
@@ -89,7 +89,7 @@ func (s *Service) checkHA1(account, digest string, now time.Time) (*callv1.Princ
 	}
 	have, _ := parseHA1(strings.ToLower(digest)) // unreadable: zero, which is nobody's
 	if same := want.equal(have); !same || !known || !slices.Contains(s.cfg.Domains, domain) {
-		s.limiter.failed(address, now)
+		s.limiter.Failed(address, now)
 		return nil, errCredentials
 	}
 	return s.principal(r, address), nil

@@ -166,18 +166,3 @@ func TestSignInLimit(t *testing.T) {
 		}
 	})
 }
-
-func TestLimiterForgets(t *testing.T) {
-	l := newLimiter(2, 60)
-	now := time.Unix(0, 0)
-	for i := range maxLimited + 500 {
-		l.failed(fmt.Sprint(i), now)
-	}
-	if n := len(l.buckets); n > maxLimited {
-		t.Errorf("%d accounts are remembered, limit %d", n, maxLimited)
-	}
-	l.failed("last", now.Add(time.Hour))
-	if n := len(l.buckets); n > maxLimited {
-		t.Errorf("%d accounts are remembered an hour later", n)
-	}
-}

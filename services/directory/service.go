@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/directory/attempts"
 	"github.com/tandem-rtc/tandem/services/directory/internal/webhook"
 )
 
@@ -37,14 +38,14 @@ type Service struct {
 	cache   *cache
 	metrics Metrics
 	tokens  TokenVerifier
-	limiter *limiter
+	limiter *attempts.Limiter
 	nobody  ha1 // random: compared with for accounts that do not exist
 	store   store
 	waker   *waker // nil if nobody is woken
 
 	// tokenLimiter counts wrong tokens, apart from accounts: whoever makes tokens
 	// up could crowd those out.
-	tokenLimiter *limiter
+	tokenLimiter *attempts.Limiter
 	// fetching are sign-ins that wait for keys, writing what waits for the bucket.
 	fetching, writing *lane
 
@@ -69,8 +70,8 @@ func New(cfg Config, env Env) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, bus: env.Bus, log: env.Log, cache: newCache(), metrics: env.Metrics, tokens: env.Tokens,
-		limiter:      newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
-		tokenLimiter: newLimiter(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+		limiter:      attempts.New(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
+		tokenLimiter: attempts.New(cfg.FailedSignIns, cfg.FailedSignInsPerMinute),
 	}
 	if s.metrics == nil {
 		s.metrics = noMetrics{}

@@ -128,7 +128,7 @@ func (s *Service) verified(ctx context.Context, w question, c *callv1.Bearer) {
 		}
 		s.signedIn(ctx, w, p, s.refuseToken(c, err, time.Now()))
 	}
-	if key := tokenKey(c.GetToken()); !s.tokenLimiter.allowed(key, time.Now()) {
+	if key := tokenKey(c.GetToken()); !s.tokenLimiter.Allowed(key, time.Now()) {
 		s.signedIn(ctx, w, nil, errTokenLimited)
 		return
 	}
@@ -168,10 +168,10 @@ func (s *Service) refuseToken(c *callv1.Bearer, err error, now time.Time) error 
 		if key == "" {
 			continue
 		}
-		if !s.tokenLimiter.allowed(key, now) {
+		if !s.tokenLimiter.Allowed(key, now) {
 			return errTokenLimited
 		}
-		s.tokenLimiter.failed(key, now)
+		s.tokenLimiter.Failed(key, now)
 	}
 	return err
 }

@@ -83,10 +83,13 @@ func (c *counted) Close() error {
 	return c.Conn.Close() //nolint:wrapcheck // the connection's own
 }
 
-// addressOf gives a peer's address. Of an IPv6 address only the network counts
-// (64 bits), which one host has to itself.
-func addressOf(c net.Conn) netip.Addr {
-	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
+func addressOf(c net.Conn) netip.Addr { return Peer(c.RemoteAddr().String()) }
+
+// Peer gives the address by which a peer's connections are counted, out of its
+// host:port; the zero Addr if that is none. Of an IPv6 address only the network
+// counts (64 bits), which one host has to itself.
+func Peer(remote string) netip.Addr {
+	a, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return netip.Addr{}
 	}

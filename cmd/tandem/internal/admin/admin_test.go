@@ -21,6 +21,7 @@ import (
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/directory"
+	"github.com/tandem-rtc/tandem/services/directory/attempts"
 )
 
 var key = schema.NewIDKey([]byte("a secret of the tests"))
@@ -257,6 +258,46 @@ func TestOnlyThisMachineWithoutAToken(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d", peer, w.Code, want)
 		}
+	}
+}
+
+func TestWrongTokensAreLimited(t *testing.T) {
+	refused := map[string]int{}
+	var log strings.Builder
+	s := New(Config{
+		Token: "t0ken", Registry: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		WrongTokens: attempts.New(2, 1), AllWrongTokens: attempts.New(3, 1),
+		Refused: func(reason string) { refused[reason]++ },
+	})
+	const rightIs = http.StatusServiceUnavailable // it has no journal
+	for i, tt := range []struct {
+		peer, token string
+		want        int
+	}{
+		{"192.0.2.1:1", "", 401}, {"192.0.2.1:1", "", 401}, {"192.0.2.1:1", "", 401}, // no guess
+		{"192.0.2.1:1", "a", 401}, {"192.0.2.1:2", "b", 401}, {"192.0.2.1:3", "c", 429}, {"192.0.2.1:4", "t0ken", rightIs},
+		{"[2001:db8::1]:1", "a", 401}, {"[2001:db8::2]:1", "a", 429}, // over what all have
+		{"198.51.100.1:1", "a", 429}, {"198.51.100.1:1", "t0ken", rightIs},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/api/calls", nil)
+		r.RemoteAddr = tt.peer
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%d: %s with %q: %d, want %d", i, tt.peer, tt.token, w.Code, tt.want)
+		}
+		if over := tt.want == http.StatusTooManyRequests; over != (w.Header().Get("Connection") == "close") || over != (w.Header().Get("Retry-After") != "") {
+			t.Errorf("%d: %v", i, w.Header())
+		}
+	}
+	if refused["token"] != 6 || refused["rate"] != 3 {
+		t.Errorf("counted %v", refused)
+	}
+	if n := strings.Count(log.String(), "wrong token on the operator's port"); n != 3 || !strings.Contains(log.String(), "peer=2001:db8::\n") || strings.Contains(log.String(), "t0ken") {
+		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"crypto/subtle"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -23,6 +22,7 @@ import (
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/directory"
+	"github.com/tandem-rtc/tandem/services/directory/attempts"
 )
 
 // Directory is what the API may do with subscribers; *directory.Service.
@@ -38,6 +38,9 @@ type Config struct {
 	// Token is wanted by the API; empty: readers on this machine need none, and
 	// nobody may change anything.
 	Token string
+	// WrongTokens bounds how many the API answers as wrong ones of one address,
+	// AllWrongTokens of all. nil sets no bound.
+	WrongTokens, AllWrongTokens *attempts.Limiter
 	// TLS is the port's certificate, if it has one.
 	TLS port.TLS
 	// Hosts are names by which the API may be called, besides localhost and IP
@@ -46,7 +49,8 @@ type Config struct {
 	// MaxConnections bounds those at once; 0 for no limit.
 	MaxConnections int
 	Timeouts       port.Timeouts
-	// Refused counts refusals by reason: "connections", "silent", "host", "token".
+	// Refused counts refusals by reason: "connections", "silent", "host", "token",
+	// "rate".
 	// nil counts nothing.
 	Refused func(reason string)
 	// Ready reports readiness and what is to be said about it, a line each.
@@ -160,9 +164,7 @@ func (s *Server) reader(h func(http.ResponseWriter, *http.Request) error) http.H
 			s.refused("host")
 			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "name this port by its IP address, as localhost, or by a name in admin.hosts"))
 		case s.cfg.Token != "" && !s.hasToken(r):
-			s.refused("token")
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(w, schema.Errorf(callv1.Code_CODE_UNAUTHENTICATED, "the API wants admin.token as a bearer token"))
+			s.wrongToken(w, r)
 		case s.cfg.Token == "" && !fromHere(r):
 			s.refused("token")
 			refuse(w, schema.Errorf(callv1.Code_CODE_FORBIDDEN, "without admin.token the API answers to its own machine only"))
@@ -190,11 +192,6 @@ func (s *Server) refused(reason string) {
 	}
 }
 
-func (s *Server) hasToken(r *http.Request) bool {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return ok && subtle.ConstantTimeCompare([]byte(token), []byte(s.cfg.Token)) == 1
-}
-
 // fromHere reports whether the peer is on this machine.
 func fromHere(r *http.Request) bool {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -213,6 +210,8 @@ func refuse(w http.ResponseWriter, err error) {
 		status = http.StatusForbidden
 	case callv1.Code_CODE_NOT_FOUND:
 		status = http.StatusNotFound
+	case callv1.Code_CODE_RATE_LIMITED:
+		status = http.StatusTooManyRequests
 	case callv1.Code_CODE_CONFLICT, callv1.Code_CODE_REJECTED:
 		status = http.StatusConflict
 	case callv1.Code_CODE_RETRY, callv1.Code_CODE_OVERLOAD:

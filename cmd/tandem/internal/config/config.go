@@ -91,7 +91,18 @@ type Admin struct {
 	Hosts          []string      `yaml:"hosts" doc:"Names by which the API may be called besides localhost and IP addresses: a service's name in a cluster."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
-	Token          string        `yaml:"token" secret:"true" doc:"Bearer token that the API wants. Without one it answers to this machine only, and changes nothing."`
+	Token          string        `yaml:"token" secret:"true" doc:"Bearer token that the API wants, of at least 16 characters. Without one it answers to this machine only, and changes nothing."`
+
+	WrongTokens             int `yaml:"wrong_tokens" doc:"Wrong tokens in a row of one IP address, or one /64 of IPv6, after which more are refused with 429 and their connections closed. The right token is always taken."`
+	WrongTokensPerMinute    int `yaml:"wrong_tokens_per_minute" doc:"Wrong tokens an address gets back each minute."`
+	AllWrongTokensPerMinute int `yaml:"all_wrong_tokens_per_minute" doc:"Wrong tokens of all addresses in a minute."`
+}
+
+func defaultAdmin() Admin {
+	return Admin{
+		Listen: "127.0.0.1:9464", MaxConnections: 256, Timeouts: port.DefaultTimeouts(),
+		WrongTokens: 10, WrongTokensPerMinute: 10, AllWrongTokensPerMinute: 100,
+	}
 }
 
 // Console is the softphone page.
@@ -113,7 +124,7 @@ func New(specs []kit.Spec) *Config {
 		Log:       Log{Level: "info", Format: "text"},
 		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30},
 		Tracing:   Tracing{Sample: 1},
-		Admin:     Admin{Listen: "127.0.0.1:9464", MaxConnections: 256, Timeouts: port.DefaultTimeouts()},
+		Admin:     defaultAdmin(),
 		Directory: directory.Defaults(),
 		CallState: callstate.DefaultConfig(),
 		Media:     media.Defaults(),

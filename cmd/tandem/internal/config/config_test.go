@@ -287,6 +287,8 @@ func TestValidate(t *testing.T) {
 		{"cluster", []string{"nats.url=nats://h", "secret=0123456789abcdef", "nats.replicas=3"}, ""},
 		{"role that needs no secret", []string{"nats.url=nats://h", "roles=directory"}, ""},
 		{"short secret", []string{"secret=x"}, "secret: must have"},
+		{"short token", []string{"admin.token=x"}, "admin.token: must have"},
+		{"no wrong tokens at all", []string{"admin.all_wrong_tokens_per_minute=0"}, "admin.all_wrong_tokens_per_minute: must be positive"},
 		{"copies", []string{"nats.replicas=3"}, "nats.replicas: the server inside"},
 		{"node", []string{"node=a b"}, "node: "},
 		{"level", []string{"log.level=loud"}, "log.level: "},

@@ -23,7 +23,8 @@ const (
 	RoleConsole   = "console"
 )
 
-// minSecret is the least length of the cluster's secret.
+// minSecret is the least length of the cluster's secret, and of the operator's
+// token.
 const minSecret = 16
 
 // AllRoles gives every role in the order in which they start.
@@ -80,11 +81,20 @@ func (c *Config) Validate() error {
 	if c.Secret != "" && len(c.Secret) < minSecret {
 		bad("secret", "must have at least %d characters", minSecret)
 	}
-	if c.Admin.MaxConnections < 1 {
-		bad("admin.max_connections", "must be positive")
+	if c.Admin.Token != "" && len(c.Admin.Token) < minSecret {
+		bad("admin.token", "must have at least %d characters", minSecret)
 	}
-	if c.Console.MaxConnections < 1 {
-		bad("console.max_connections", "must be positive")
+	for _, b := range []struct {
+		path string
+		n    int
+	}{
+		{"admin.max_connections", c.Admin.MaxConnections}, {"console.max_connections", c.Console.MaxConnections},
+		{"admin.wrong_tokens", c.Admin.WrongTokens}, {"admin.wrong_tokens_per_minute", c.Admin.WrongTokensPerMinute},
+		{"admin.all_wrong_tokens_per_minute", c.Admin.AllWrongTokensPerMinute},
+	} {
+		if b.n < 1 {
+			bad(b.path, "must be positive")
+		}
 	}
 	if c.Drain <= 0 {
 		bad("drain_timeout", "must be positive")

@@ -24,6 +24,7 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/tracing"
 	"github.com/tandem-rtc/tandem/schema"
 	"github.com/tandem-rtc/tandem/services/callstate"
+	"github.com/tandem-rtc/tandem/services/directory/attempts"
 )
 
 // The liveness table's beat: a node is put every beat and counts as gone after
@@ -97,16 +98,24 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 	if err := x.openTraces(opts.Version); err != nil {
 		return nil, err
 	}
-	x.admin = admin.New(admin.Config{
-		Token: cfg.Admin.Token, TLS: cfg.Admin.TLS, Hosts: cfg.Admin.Hosts, MaxConnections: cfg.Admin.MaxConnections, Timeouts: cfg.Admin.Timeouts,
-		Refused: func(reason string) { x.metrics.Refused("admin", reason)() }, Ready: x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
-	})
+	x.admin = x.newAdmin()
 	if x.pageOnAdapter() {
 		if x.sylk().Fallback, err = x.page(); err != nil {
 			return nil, err
 		}
 	}
 	return x, x.openPorts()
+}
+
+func (x *Exchange) newAdmin() *admin.Server {
+	c := x.cfg.Admin
+	return admin.New(admin.Config{
+		Token: c.Token, TLS: c.TLS, Hosts: c.Hosts, MaxConnections: c.MaxConnections, Timeouts: c.Timeouts,
+		WrongTokens:    attempts.New(c.WrongTokens, c.WrongTokensPerMinute),
+		AllWrongTokens: attempts.New(c.AllWrongTokensPerMinute, c.AllWrongTokensPerMinute),
+		Refused:        func(reason string) { x.metrics.Refused("admin", reason)() },
+		Ready:          x.ready, Registry: x.metrics.Registry, Log: x.logger("admin"),
+	})
 }
 
 // Close gives the ports that nobody took, and the data directory, back.

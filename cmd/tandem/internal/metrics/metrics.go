@@ -62,7 +62,7 @@ func New(version string) *Metrics {
 	m.directory = newDirectoryMetrics(counter)
 	m.ports = counter("port_refused_total", "What the operator's port and the page's refused, by port and reason.", "port", "reason")
 	for _, port := range []string{"admin", "console"} {
-		for _, reason := range []string{"connections", "silent", "host", "token"} {
+		for _, reason := range []string{"connections", "silent", "host", "token", "rate"} {
 			m.ports.WithLabelValues(port, reason)
 		}
 	}
@@ -79,8 +79,8 @@ func New(version string) *Metrics {
 }
 
 // Refused gives what counts a port's refusals for one reason: "connections" over
-// the limit, "silent" ones that asked for nothing, requests for another "host", or
-// without the "token".
+// the limit, "silent" ones that asked for nothing, requests for another "host",
+// without the "token", or with wrong ones over the "rate".
 func (m *Metrics) Refused(port, reason string) func() {
 	return m.ports.WithLabelValues(port, reason).Inc
 }

@@ -1,0 +1,2 @@
+// Package attempts bounds how often secrets may be guessed.
+package attempts
