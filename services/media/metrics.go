@@ -49,6 +49,15 @@ const (
 	MetricKeyFrames     = "key_frame_requests"
 )
 
+// Counters lists the names that Count is called with, so that each is there, at 0,
+// before anything happened: the rate of what appears with its first count misses it.
+func Counters() []string {
+	return []string{
+		MetricCommands, MetricRefused, MetricOverload, MetricExpired, MetricConnected, MetricFailed, MetricLeft, MetricSignalsDropped,
+		MetricPackets, MetricBytes, MetricPacketsSent, MetricBytesSent, MetricLost, MetricLostSent, MetricRetransmitted, MetricKeyFrames,
+	}
+}
+
 type noMetrics struct{}
 
 func (noMetrics) Count(string, int)             {}

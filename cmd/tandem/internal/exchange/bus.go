@@ -38,7 +38,7 @@ func (x *Exchange) runNATS(ctx context.Context, ready func()) error {
 // runBus holds the operator's connection, by which the process shows calls. One
 // that was not given the operator's identity shows none.
 func (x *Exchange) runBus(ctx context.Context, ready func()) error {
-	if dir := x.cfg.NATS.Identities; dir != "" && !natsconf.Has(dir, natsconf.Admin, x.cfg.Node) {
+	if !x.showsCalls() {
 		x.logger("bus").Info("no identity for the operator here: calls are shown by processes that have it")
 		ready()
 		<-ctx.Done()
@@ -56,6 +56,12 @@ func (x *Exchange) runBus(ctx context.Context, ready func()) error {
 	ready()
 	<-ctx.Done()
 	return nil
+}
+
+// showsCalls reports whether this process has the operator's identity, or needs none.
+func (x *Exchange) showsCalls() bool {
+	dir := x.cfg.NATS.Identities
+	return dir == "" || natsconf.Has(dir, natsconf.Admin, x.cfg.Node)
 }
 
 // runTables makes the tables that roles which start before call state can only

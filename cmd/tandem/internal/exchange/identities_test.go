@@ -49,6 +49,14 @@ func TestIdentitiesOfTheServerInside(t *testing.T) {
 	}
 	a.echoFrom(t, b)
 
+	// The page alone has no identity, and nothing to ask the bus for.
+	page := start(t, "roles=console", "nats.url="+a.nats.URL(), "node=p", "nats.identities="+t.TempDir())
+	for _, r := range []*running{a, b, page} {
+		if _, text := get(t, "http://"+r.Address("admin")+"/metrics"); !strings.Contains(text, "\ntandem_bus_connected 1\n") {
+			t.Error("a process that is well does not reach the bus")
+		}
+	}
+
 	if _, err := New(load(t, "roles=sylkrtc", "nats.url="+a.nats.URL(), "node=c", secret, "nats.identities="+only("media")), Options{}); err == nil ||
 		!strings.Contains(err.Error(), "sylkrtc.nk") {
 		t.Errorf("a process without its identity: %v", err)

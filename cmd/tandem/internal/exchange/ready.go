@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/bus/natsbus"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/roles"
 )
 
 // ready is what /readyz says: whether every role is ready and reaches the bus, and
@@ -39,6 +40,18 @@ func (x *Exchange) ready() (ok bool, reasons []string) {
 	return ok, reasons
 }
 
+// reachesBus reports whether this process has the connections to the bus that it
+// needs. One with the page alone, which may not ask for calls, needs none.
+func (x *Exchange) reachesBus() bool {
+	return len(x.conns.away()) == 0 && (x.conns.any() || !x.needsBus())
+}
+
+func (x *Exchange) needsBus() bool {
+	return x.showsCalls() || slices.ContainsFunc(x.roles(), func(r roles.Role) bool {
+		return !slices.Contains([]string{"admin", "bus", config.RoleConsole}, r.Name)
+	})
+}
+
 // connections are a process's connections to the bus, by the role that has them.
 type connections struct {
 	mu    sync.Mutex
@@ -63,16 +76,16 @@ func (c *connections) add(role string, conn *natsbus.Conn) (forget func()) {
 }
 
 // away lists the roles whose connection is not there now, sorted.
-func (c *connections) away() (roles []string) {
+func (c *connections) away() (names []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for role, conn := range c.open {
 		if !conn.NATS().IsConnected() {
-			roles = append(roles, role)
+			names = append(names, role)
 		}
 	}
-	slices.Sort(roles)
-	return roles
+	slices.Sort(names)
+	return names
 }
 
 // has reports whether a role has a connection.
@@ -82,12 +95,11 @@ func (c *connections) has(role string) bool {
 	return c.open[role] != nil
 }
 
-// connected reports whether there are connections and none is away.
-func (c *connections) connected() bool {
+// any reports whether there are connections, away or not.
+func (c *connections) any() bool {
 	c.mu.Lock()
-	n := len(c.open)
-	c.mu.Unlock()
-	return n > 0 && len(c.away()) == 0
+	defer c.mu.Unlock()
+	return len(c.open) > 0
 }
 
 // slow counts how often a subscription began to drop messages.

@@ -38,7 +38,7 @@ func (x *Exchange) runDirectory(ctx context.Context, ready func()) error {
 func (x *Exchange) runMedia(ctx context.Context, ready func()) error {
 	return x.onBus(ctx, config.RoleMedia, func(b *bus.Bus) error {
 		s, err := media.New(x.cfg.Media, media.Env{
-			Bus: b, Nodes: x.nodes(b), Log: x.logger(config.RoleMedia), Metrics: x.metrics.Media(),
+			Bus: b, Nodes: x.nodes(b), Log: x.logger(config.RoleMedia), Metrics: x.metrics.Media(media.Counters()...),
 		})
 		if err != nil {
 			return err //nolint:wrapcheck // names itself

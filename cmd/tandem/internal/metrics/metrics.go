@@ -98,7 +98,7 @@ func (m *Metrics) Watch(ready, connected func() bool, slowConsumers func() uint6
 		}))
 	}
 	flag("ready", "1 if this process is ready, as /readyz says.", ready)
-	flag("bus_connected", "1 if this process reaches the bus.", connected)
+	flag("bus_connected", "1 if this process reaches the bus, or needs none.", connected)
 	m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "tandem", Name: "bus_slow_consumers_total", Help: "Times that a subscription of this process began to drop messages.",
 	}, func() float64 { return float64(slowConsumers()) }))
@@ -189,8 +189,13 @@ type mediaMetrics struct {
 // Media takes a media node's measurements (media.Metrics).
 type Media struct{ m *Metrics }
 
-// Media gives what takes a media node's measurements.
-func (m *Metrics) Media() Media { return Media{m} }
+// Media gives what takes a media node's measurements. Its counters are there at once.
+func (m *Metrics) Media(counters ...string) Media {
+	for _, name := range counters {
+		m.media.counts.WithLabelValues(m.bounded("media", name))
+	}
+	return Media{m}
+}
 
 // Count implements media.Metrics.
 func (r Media) Count(name string, n int) {

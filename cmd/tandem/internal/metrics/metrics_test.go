@@ -68,7 +68,7 @@ func TestRecords(t *testing.T) {
 	c.Conflict()
 	c.EventRetry()
 	c.Live(7)
-	n := m.Media()
+	n := m.Media("commands", "refused")
 	n.Count("commands", 2)
 	n.Gauge("legs", 8)
 	n.Observe("connect_seconds", time.Second)
@@ -79,6 +79,7 @@ func TestRecords(t *testing.T) {
 		{"tandem_adapter_command_seconds", "command=offer kind=sylkrtc outcome=ok ", 1},
 		{"tandem_adapter_event_seconds", "event=incoming kind=sylkrtc outcome=delivered ", 1},
 		{"tandem_adapter_legs_given_up_total", "kind=sylkrtc outcome=started ", 1},
+		{"tandem_media_total", "name=refused ", 0}, // there before it is counted
 		{"tandem_adapter_terminals", "kind=sylkrtc ", 3},
 		{"tandem_adapter_legs", "kind=sylkrtc ", 2},
 		{"tandem_adapter_total", "kind=sylkrtc name=bad_frames ", 4},
