@@ -38,7 +38,7 @@ func TestCertificatesAreReplacedInACall(t *testing.T) {
 		return strings.Contains(caller.Log(), "audio arrives") && strings.Contains(callee.Log(), "audio arrives"), caller.Log()
 	})
 
-	s.authority.issue(2)
+	s.authority.Issue(2)
 	shows(2)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -72,7 +72,7 @@ func (s *site) sylk(t *testing.T) *sylkrtctest.Client {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := sylkrtctest.Dial(ctx, "wss://"+s.ports["sylkrtc"]+"/webrtcgateway/ws", sylkrtctest.V2,
-		sylkrtctest.Options{TLS: &tls.Config{RootCAs: s.authority.pool}})
+		sylkrtctest.Options{TLS: &tls.Config{RootCAs: s.authority.Pool}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (s *site) sylk(t *testing.T) *sylkrtctest.Client {
 func (s *site) natsSerial() int64 {
 	s.t.Helper()
 	nc, err := nats.Connect("tls://"+s.ports["nats"], nats.UserInfo("tandem", s.secrets["NATS password"]),
-		nats.RootCAs(s.authority.ca), nats.Timeout(20*time.Second))
+		nats.RootCAs(s.authority.CA), nats.Timeout(20*time.Second))
 	if err != nil {
 		s.t.Fatal(err)
 	}

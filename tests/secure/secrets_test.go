@@ -40,7 +40,7 @@ func TestSecretsAreToldToNobody(t *testing.T) {
 	all["a phone with a wrong token"] = s.failing(t, wrong)
 	s.operator(t, all, wrong)
 	s.matrix(t, all, wrong)
-	if nc, err := nats.Connect("tls://"+s.ports["nats"], nats.UserInfo("tandem", wrong), nats.RootCAs(s.authority.ca)); err == nil {
+	if nc, err := nats.Connect("tls://"+s.ports["nats"], nats.UserInfo("tandem", wrong), nats.RootCAs(s.authority.CA)); err == nil {
 		nc.Close()
 		t.Error("NATS takes a wrong password")
 	} else {
@@ -80,7 +80,7 @@ func TestSecretsAreToldToNobody(t *testing.T) {
 // keys are the secrets and a line of the private key.
 func (s *site) keys(t *testing.T) map[string]string {
 	t.Helper()
-	data, err := os.ReadFile(s.authority.private)
+	data, err := os.ReadFile(s.authority.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func (s *site) wrongSylk(t *testing.T, all said, wrong string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := sylkrtctest.Dial(ctx, "wss://"+s.ports["sylkrtc"]+"/webrtcgateway/ws", sylkrtctest.V2,
-		sylkrtctest.Options{TLS: &tls.Config{RootCAs: s.authority.pool}})
+		sylkrtctest.Options{TLS: &tls.Config{RootCAs: s.authority.Pool}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandem-rtc/tandem/tests/internal/authority"
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
 )
 
@@ -34,7 +35,7 @@ const (
 type site struct {
 	t         testing.TB
 	dir       string
-	authority *authority
+	authority *authority.Authority
 	ports     map[string]string // by role: host:port
 	secrets   map[string]string
 	processes map[string]*harness.Process
@@ -57,8 +58,8 @@ func open(t testing.TB, collector string) *site {
 	s := &site{
 		t: t, dir: t.TempDir(), ports: map[string]string{}, secrets: map[string]string{}, processes: map[string]*harness.Process{},
 	}
-	s.authority = newAuthority(t, s.dir)
-	s.authority.issue(1)
+	s.authority = authority.New(t, s.dir, 0o600)
+	s.authority.Issue(1)
 	roles := []string{"nats", "admin", "sylkrtc", "grpcpipe", "media", "console", "matrix"}
 	for i, p := range harness.FreePorts(t, len(roles)) {
 		s.ports[roles[i]] = fmt.Sprintf("127.0.0.1:%d", p)
@@ -71,7 +72,7 @@ func open(t testing.TB, collector string) *site {
 	common := fmt.Sprintf("secret: %s\nlog: {level: debug}\ntracing: {endpoint: %q}\n", s.secret("cluster"), collector)
 	password := s.secret("NATS password")
 	client := fmt.Sprintf("nats: {url: \"tls://%s\", user: tandem, password: %s, tls: {ca_file: %s}}\nadmin: {listen: \"\"}\n",
-		s.ports["nats"], password, s.authority.ca)
+		s.ports["nats"], password, s.authority.CA)
 	s.config = s.file("tandem.yaml", common+fmt.Sprintf(`
 roles: [nats, directory, callstate, media, sylkrtc, grpcpipe]
 node: main
@@ -116,7 +117,7 @@ directory:
 
 // tls is a section's certificate.
 func (s *site) tls() string {
-	return fmt.Sprintf("tls: {cert_file: %s, key_file: %s}", s.authority.chain, s.authority.private)
+	return fmt.Sprintf("tls: {cert_file: %s, key_file: %s}", s.authority.Chain, s.authority.Key)
 }
 
 func (s *site) file(name, text string) string {
@@ -178,7 +179,7 @@ func (s *site) logs() map[string]string {
 func (s *site) serial(role string) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()
-	d := tls.Dialer{Config: &tls.Config{RootCAs: s.authority.pool, ServerName: "localhost", NextProtos: []string{"h2", "http/1.1"}}}
+	d := tls.Dialer{Config: &tls.Config{RootCAs: s.authority.Pool, ServerName: "localhost", NextProtos: []string{"h2", "http/1.1"}}}
 	c, err := d.DialContext(ctx, "tcp", s.ports[role])
 	if err != nil {
 		return 0, err
@@ -201,7 +202,7 @@ func (s *site) get(path, token string) (status int, body string) {
 func (s *site) ask(role, path string, change func(*http.Request)) (status int, body string) {
 	s.t.Helper()
 	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: s.authority.pool}, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: s.authority.Pool}, DisableKeepAlives: true,
 	}}
 	_, port, _ := net.SplitHostPort(s.ports[role]) // ours
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "https://localhost:"+port+path, nil)
@@ -226,7 +227,7 @@ func (s *site) phone(token string, args ...string) *harness.Process {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.ports["grpcpipe"]) // ours
 	args = append([]string{"phone"}, args...)
-	args = append(args, "--json", "--server", "localhost:"+port, "--ca", s.authority.ca)
+	args = append(args, "--json", "--server", "localhost:"+port, "--ca", s.authority.CA)
 	return harness.Start(s.t, harness.Command{
 		Name: strings.Join(args[:2], " "), Path: binary.Path, Args: args, Env: []string{"TANDEM_PHONE_TOKEN=" + token},
 	})
