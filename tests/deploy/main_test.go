@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,17 +53,28 @@ func run(m *testing.M) int {
 
 // build builds the image as users do.
 func build(ctx context.Context) error {
-	bases := []docker.Base{
+	ours := []docker.Base{
 		docker.Golang("golang:1.26"), docker.Distroless("gcr.io/distroless/static-debian12:nonroot"),
+	}
+	others := []docker.Base{
 		docker.NATS("nats:2.15-alpine", filepath.Join(machine.Bin(), "nats-server")),
 		docker.Dendrite("ghcr.io/element-hq/dendrite-monolith:v0.15.2", machine.Bin()),
+		docker.Prometheus("prom/prometheus:v3.5.0", filepath.Join(machine.Bin(), "prometheus")),
 	}
+	beside := make(chan error, 1)
+	go func() { beside <- ensure(ctx, others) }()
+	err := ensure(ctx, ours)
+	if err == nil {
+		err = machine.Build(ctx, image, "../../deploy/Dockerfile", "../..", "VERSION="+release, "COMMIT="+commit)
+	}
+	return errors.Join(err, <-beside)
+}
+
+func ensure(ctx context.Context, bases []docker.Base) error {
 	for _, b := range bases {
 		if err := machine.Ensure(ctx, b); err != nil {
 			return err //nolint:wrapcheck // names the image
 		}
 	}
-	_, err := machine.Run(ctx, "build", "-f", "../../deploy/Dockerfile", "-t", image,
-		"--build-arg", "VERSION="+release, "--build-arg", "COMMIT="+commit, "../..")
-	return err //nolint:wrapcheck // says what it is already
+	return nil
 }

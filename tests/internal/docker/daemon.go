@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -31,6 +32,9 @@ type Daemon struct {
 	cached string // the directory of what is kept between runs
 	lock   *os.File
 
+	mu   sync.Mutex
+	made []string // images to be removed from a daemon that is not ours
+
 	// Of our own daemon.
 	dir  string // of its socket, state and log
 	cmd  *exec.Cmd
@@ -40,10 +44,8 @@ type Daemon struct {
 // Start finds or starts a daemon, and waits while another test uses it. Stop
 // must be called. The error says why Docker cannot run here.
 func Start() (_ *Daemon, err error) {
-	for _, path := range []string{daemonPath, clientPath, busyboxPath, "/usr/sbin/iptables"} {
-		if _, err := os.Stat(path); err != nil {
-			return nil, fmt.Errorf("run 'make setup' first: %w", err)
-		}
+	if err := installed(clientPath); err != nil {
+		return nil, err
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -64,28 +66,48 @@ func Start() (_ *Daemon, err error) {
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", d.lock.Name(), err)
 	}
-	if d.host = running(); d.host != "" {
-		return d, nil
+	if d.host, err = running(); d.host != "" || err != nil {
+		return d, err
 	}
 	return d, d.start()
 }
 
+func installed(paths ...string) error {
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("run 'make setup' first: %w", err)
+		}
+	}
+	return nil
+}
+
 // running gives the address of a daemon that runs already, empty if there is
-// none.
-func running() string {
-	host := os.Getenv("DOCKER_HOST")
+// none. One that DOCKER_HOST names must be there.
+func running() (string, error) {
+	host, named := os.LookupEnv("DOCKER_HOST")
 	if host == "" {
-		host = "unix:///var/run/docker.sock"
+		host, named = "unix:///var/run/docker.sock", false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	if _, err := (&Daemon{host: host}).Run(ctx, "version"); err != nil {
-		return ""
+	_, err := (&Daemon{host: host}).Run(ctx, "version")
+	switch {
+	case err == nil:
+		return host, nil
+	case named:
+		return "", fmt.Errorf("the daemon that DOCKER_HOST names: %w", err)
+	default:
+		return "", nil
 	}
-	return host
 }
 
+// Own reports whether the daemon is the tests' own: nobody else has anything there.
+func (d *Daemon) Own() bool { return d.done != nil }
+
 func (d *Daemon) start() (err error) {
+	if err := installed(daemonPath, busyboxPath, "/usr/sbin/iptables"); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("no Docker daemon runs here, and starting one needs root")
 	}
@@ -140,8 +162,10 @@ func (d *Daemon) Log() string {
 	return string(b)
 }
 
-// Stop ends the daemon if it is our own, and what it has left behind.
+// Stop ends the daemon if it is our own, and what it has left behind; another one
+// loses the images that were made there.
 func (d *Daemon) Stop() {
+	d.forget()
 	if d.done != nil {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		select {

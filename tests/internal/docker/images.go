@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,6 +103,30 @@ func Dendrite(name, bin string) Base {
 	}
 }
 
+// Prometheus is the official Prometheus image: its program, which begins with a
+// configuration in /etc and a store that belongs to its user.
+func Prometheus(name, program string) Base {
+	return Base{
+		Name: name, of: "prometheus " + stamp(program),
+		lay: func(root string) error {
+			if err := errors.Join(system(root), copyTree(program, filepath.Join(root, "bin/prometheus"))); err != nil {
+				return err
+			}
+			for _, dir := range []string{"etc/prometheus", "prometheus"} {
+				dir = filepath.Join(root, dir)
+				if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chown(dir, nobody, nobody)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		changes: []string{"USER nobody", "WORKDIR /prometheus", `ENTRYPOINT ["/bin/prometheus"]`},
+	}
+}
+
+// nobody is the user of that name.
+const nobody = 65534
+
 // Pause is an image that does nothing, as Kubernetes needs it for each pod.
 func Pause(name string) Base {
 	return Base{
@@ -111,19 +136,26 @@ func Pause(name string) Base {
 	}
 }
 
-// Ensure sees to it that a base image is there: as it is, from its registry, or
-// made here.
+// Ensure sees to it that a base image is there. Our own daemon has the ones that are
+// made here. Another one's are used as they are, or pulled from their registry; only
+// what cannot be had is made here, and removed at the end: nobody shall find a
+// stranger under a name that he knows. It may be called for several at a time.
 func (d *Daemon) Ensure(ctx context.Context, b Base) error {
 	b.of = recipe + b.of
 	have, err := d.Run(ctx, "image", "inspect", "--format", `{{index .Config.Labels "`+made+`"}}`, b.Name)
-	if err == nil && (have == b.of || d.done == nil) {
+	if err == nil && (have == b.of || !d.Own() && have == "") {
+		d.mine(b.Name, have != "")
 		return nil
 	}
-	if d.done == nil { // a daemon that runs here anyway may have a registry
+	if !d.Own() {
 		if _, err := d.Run(ctx, "pull", b.Name); err == nil {
 			return nil
 		}
+		if err := installed(busyboxPath); err != nil {
+			return fmt.Errorf("%s is neither here nor in a registry: %w", b.Name, err)
+		}
 	}
+	d.mine(b.Name, true)
 	root, err := os.MkdirTemp(d.dir, "image-")
 	if err != nil {
 		return err
@@ -144,6 +176,39 @@ func (d *Daemon) Ensure(ctx context.Context, b Base) error {
 	}
 	_, err = d.Run(ctx, append(args, archive, b.Name)...)
 	return err
+}
+
+// mine remembers an image of the tests' own, for the end.
+func (d *Daemon) mine(name string, isMine bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if isMine {
+		d.made = append(d.made, name)
+	}
+}
+
+// Build builds an image from a Dockerfile, and has it removed at the end from a
+// daemon that is not ours. What its steps made stays in that daemon's cache.
+func (d *Daemon) Build(ctx context.Context, name, file, dir string, args ...string) error {
+	build := []string{"build", "-f", file, "-t", name}
+	for _, a := range args {
+		build = append(build, "--build-arg", a)
+	}
+	_, err := d.Run(ctx, append(build, dir)...)
+	d.mine(name, true)
+	return err
+}
+
+// forget removes what was made from a daemon that is not ours.
+func (d *Daemon) forget() {
+	if d.Own() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	for _, name := range d.made {
+		_, _ = d.Run(ctx, "image", "rm", name) // it may not have been made in the end
+	}
 }
 
 // stamp tells a file from its next version.

@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,28 @@ func (d *Daemon) Compose(ctx context.Context, dir string, env []string, args ...
 	}
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // fixed program
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	return d.output(cmd)
+}
+
+// Shell runs a script that uses docker and docker compose, in a directory with
+// further environment variables, and gives what it writes to standard output.
+func (d *Daemon) Shell(ctx context.Context, dir string, env []string, script string) (string, error) {
+	tools, err := os.MkdirTemp("", "tandem-docker-cli-")
+	if err != nil {
+		return "", fmt.Errorf("no directory for the client: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(tools) }()
+	plugins := filepath.Join(tools, "cli-plugins")
+	if err := errors.Join(
+		os.Mkdir(plugins, 0o700),
+		os.Symlink(filepath.Join(d.Bin(), "docker-compose"), filepath.Join(plugins, "docker-compose")),
+		os.Symlink(clientPath, filepath.Join(tools, "docker")),
+	); err != nil {
+		return "", fmt.Errorf("no directory for the client: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-euc", script)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd.Env = append(cmd.Env, "DOCKER_CONFIG="+tools, "PATH="+tools+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return d.output(cmd)
 }
 

@@ -2,10 +2,14 @@ package harness
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	_ "embed"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -43,8 +47,9 @@ func ChromiumPath() string {
 	return "chromium"
 }
 
-// NewBrowser starts a browser in dir. Close it.
-func NewBrowser(dir string, tone int) (*Browser, error) {
+// NewBrowser starts a browser in dir, which also takes servers' certificates that
+// one of the trusted ones is a part of, whatever is wrong with them. Close it.
+func NewBrowser(dir string, tone int, trusted ...*x509.Certificate) (*Browser, error) {
 	wav := filepath.Join(dir, "tone.wav")
 	profile := filepath.Join(dir, "profile")
 	if err := errors.Join(os.MkdirAll(profile, 0o700), writeTone(wav, tone)); err != nil {
@@ -68,6 +73,14 @@ func NewBrowser(dir string, tone int) (*Browser, error) {
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 	)
+	if len(trusted) > 0 {
+		var keys []string
+		for _, c := range trusted {
+			sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+			keys = append(keys, base64.StdEncoding.EncodeToString(sum[:]))
+		}
+		options = append(options, chromedp.Flag("ignore-certificate-errors-spki-list", strings.Join(keys, ",")))
+	}
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stopBrowser := chromedp.NewContext(allocator)
 	b := &Browser{Tone: tone, ctx: ctx, stop: func() { stopBrowser(); stopAllocator() }}
