@@ -18,7 +18,10 @@ type setupCmd struct {
 	SeedFile    string   `type:"existingfile" placeholder:"FILE" help:"File with a secret, 32 characters or more, from which all others are made. Without it they are random."`
 	MatrixName  string   `placeholder:"NAME" help:"A Matrix homeserver's name: make a registration for it and the Matrix adapter."`
 	MatrixURL   string   `name:"matrix-url" default:"http://matrix:8009" placeholder:"URL" help:"Where the homeserver reaches the adapter."`
-	Owner       int      `default:"-1" placeholder:"UID" help:"User id that gets the files, but those of nats and homeserver."`
+	Owner       int      `default:"-1" placeholder:"UID" help:"User id that gets the files, but those of nats, homeserver and grafana."`
+	Published   string   `placeholder:"ADDRESS" help:"Where this machine opens the ports that users connect to. If that is not loopback, refuse unless one of the next two says that it is in order."`
+	Certificate string   `placeholder:"DIR" help:"Where the certificate of those ports is."`
+	Plaintext   string   `placeholder:"all" help:"All of those ports may do without."`
 }
 
 // Help implements kong.HelpProvider.
@@ -29,11 +32,14 @@ func (*setupCmd) Help() string {
   admin-token   for admin.token (TANDEM_ADMIN_TOKEN_FILE)
   nats/         for nats.identities (TANDEM_NATS_IDENTITIES)
 
-and that of nats the servers' configuration. With --matrix-name, matrix also gets registration.yaml for matrix.registration, and homeserver the same and accounts, a secret with which it lets accounts be made.`
+that of nats the servers' configuration, and that of grafana grafana-password. With --matrix-name, matrix also gets registration.yaml for matrix.registration, and homeserver the same and accounts, a secret with which it lets accounts be made.`
 }
 
 // Run implements the command.
 func (c *setupCmd) Run() error {
+	if err := setup.CheckPorts(c.Published, c.Certificate, c.Plaintext); err != nil {
+		return err //nolint:wrapcheck // says what it is already
+	}
 	o := setup.Options{Dir: c.Dir, Servers: c.NATSServers, Owner: c.Owner}
 	if len(o.Servers) == 0 {
 		for i := range c.NATSNodes {

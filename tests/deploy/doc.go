@@ -2,5 +2,6 @@
 // and the compose file with every role in a container of its own. Calls are
 // placed through the published ports, with media.
 //
-// It needs a Docker daemon, or root to start one; without it fails and says why.
+// It needs a Docker daemon, or root to start one; without it fails and says why. One
+// that runs already is left as it was, but for its build cache.
 package deploy

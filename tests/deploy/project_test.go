@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-rtc/tandem/adapters/kit/kittest"
 )
 
 // composeFile is where the compose file is.
@@ -17,27 +19,39 @@ type project struct {
 	name string
 	env  []string
 	// Ports on this machine.
-	page, sylk, grpc, media, matrix int
+	page, sylk, grpc, media, matrix, events, watch int
+	// alice has a sylkRTC account, carol a number for WG2 terminals.
+	alice, carol kittest.Account
+	// tls is the directory of its certificate, if it has one.
+	tls string
 	// accounts is the secret by which the homeserver makes accounts; empty without one.
 	accounts string
 }
 
-// up starts a deployment as the compose file has it, on free ports, and takes it
+// prepare gives a deployment that is not there yet, on free ports, and takes it
 // down when the test ends.
-func up(t *testing.T, env ...string) *project {
+func prepare(t *testing.T, env ...string) *project {
 	t.Helper()
-	ports := free(t, 5)
+	ports := free(t, 7)
 	p := &project{
 		name: fmt.Sprintf("tandem-test-%d", ports[0]),
-		page: ports[0], sylk: ports[1], grpc: ports[2], media: ports[3], matrix: ports[4],
+		page: ports[0], sylk: ports[1], grpc: ports[2], media: ports[3], matrix: ports[4], events: ports[5], watch: ports[6],
+		alice: alice, carol: carol,
 	}
 	p.env = append([]string{
 		"COMPOSE_PROJECT_NAME=" + p.name, "TANDEM_IMAGE=" + image,
 		fmt.Sprintf("TANDEM_PAGE_PORT=%d", p.page), fmt.Sprintf("TANDEM_SYLKRTC_PORT=%d", p.sylk),
 		fmt.Sprintf("TANDEM_GRPC_PORT=%d", p.grpc), fmt.Sprintf("TANDEM_MEDIA_PORT=%d", p.media),
-		fmt.Sprintf("TANDEM_DENDRITE_PORT=%d", p.matrix),
+		fmt.Sprintf("TANDEM_DENDRITE_PORT=%d", p.matrix), fmt.Sprintf("TANDEM_MATRIX_PORT=%d", p.events),
+		fmt.Sprintf("TANDEM_PROMETHEUS_PORT=%d", p.watch),
 	}, env...)
 	t.Cleanup(func() { p.down(t) })
+	return p
+}
+
+// up starts what is not running yet, and waits until all is well.
+func (p *project) up(t *testing.T) {
+	t.Helper()
 	if out, err := p.compose(t.Context(), "up", "--no-build", "--wait", "--wait-timeout", "120"); err != nil {
 		p.logs(t)
 		t.Fatalf("%v\n%s", err, out)
@@ -48,7 +62,6 @@ func up(t *testing.T, env ...string) *project {
 			t.Fatal(err)
 		}
 	}
-	return p
 }
 
 func (p *project) compose(ctx context.Context, args ...string) (string, error) {
@@ -76,9 +89,20 @@ func (p *project) down(t *testing.T) {
 			t.Errorf("%s are left: %s, %v", what, left, err)
 		}
 	}
-	if left, err := machine.Run(ctx, "volume", "ls", "-q", "--filter", "dangling=true"); err != nil || left != "" {
+	if left, err := machine.Run(ctx, "volume", "ls", "-q", "--filter", "dangling=true"); machine.Own() && (err != nil || left != "") {
 		t.Errorf("volumes without a name are left: %s, %v", left, err)
 	}
+}
+
+// shell runs commands of the guide in the compose file's directory.
+func (p *project) shell(t *testing.T, script string) string {
+	t.Helper()
+	out, err := machine.Shell(t.Context(), composeDir, p.env, strings.ReplaceAll(script, "tandem_", p.name+"_"))
+	if err != nil {
+		p.logs(t)
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return out
 }
 
 func (p *project) logs(t *testing.T) {

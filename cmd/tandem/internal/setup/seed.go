@@ -26,7 +26,8 @@ func derive(seed []byte, kept, identities string, kinds []string) error {
 	texts := map[string]string{}
 	for name, path := range map[string]string{
 		Cluster: filepath.Join(kept, Cluster), AdminToken: filepath.Join(kept, AdminToken),
-		Accounts: filepath.Join(kept, Accounts), natsconf.RoutesSecret: filepath.Join(identities, natsconf.RoutesSecret),
+		Accounts: filepath.Join(kept, Accounts), GrafanaPassword: filepath.Join(kept, GrafanaPassword),
+		natsconf.RoutesSecret: filepath.Join(identities, natsconf.RoutesSecret),
 	} {
 		key, err := part(seed, name)
 		if err != nil {

@@ -25,11 +25,20 @@ const (
 	Registration = "registration.yaml"
 	// Accounts is the file with the homeserver's secret for making accounts.
 	Accounts = "accounts"
+	// GrafanaPassword is the file with the password of Grafana's administrator.
+	GrafanaPassword = "grafana-password"
 )
 
 // Homeserver is the directory of a Matrix homeserver that belongs to the
 // installation.
 const Homeserver = "homeserver"
+
+// Grafana is the directory of a Grafana that belongs to the installation, and
+// grafanaUser the user id that its image runs with.
+const (
+	Grafana     = "grafana"
+	grafanaUser = 472
+)
 
 // matrix is the kind of the Matrix adapter.
 const matrix = "matrix"
@@ -40,7 +49,8 @@ const keep = "keep"
 // Options are what an installation looks like.
 type Options struct {
 	// Dir holds a directory "keep" and one for each role, as far as they are
-	// there: nats, directory, callstate, media, console, and the adapters' kinds.
+	// there: nats, directory, callstate, media, console, grafana, and the adapters'
+	// kinds.
 	Dir string
 	// Kinds are the adapters' kinds.
 	Kinds []string
@@ -53,8 +63,8 @@ type Options struct {
 	// Registration is what a Matrix homeserver and the adapter agree on if they have
 	// nothing yet; empty where there is no Matrix.
 	Registration string
-	// Owner is the user id that the files are given to, but for those of nats and
-	// homeserver; -1 for nobody.
+	// Owner is the user id that the files are given to, but for those of nats,
+	// homeserver and grafana; -1 for nobody.
 	Owner int
 }
 
@@ -79,7 +89,7 @@ func Run(o Options) error {
 	if _, err := natsconf.Write(plan, natsconf.Options{For: natsconf.Compose, Dir: identities}); err != nil {
 		return fmt.Errorf("identities on the bus: %w", err)
 	}
-	fresh := map[string]string{Cluster: secret(), AdminToken: secret(), Accounts: secret()}
+	fresh := map[string]string{Cluster: secret(), AdminToken: secret(), Accounts: secret(), GrafanaPassword: secret()}
 	if o.Registration != "" {
 		fresh[Registration] = o.Registration
 	}
@@ -94,8 +104,11 @@ func Run(o Options) error {
 			continue
 		}
 		owner := o.Owner
-		if role == config.RoleNATS || role == Homeserver {
+		switch {
+		case role == config.RoleNATS || role == Homeserver:
 			owner = -1 // root without rights, who reads what is root's
+		case role == Grafana && owner >= 0:
+			owner = grafanaUser
 		}
 		for name, from := range files {
 			if err := give(filepath.Join(kept, from), filepath.Join(to, name), owner); err != nil {
@@ -112,6 +125,7 @@ func shares(kinds []string, registered bool) map[string]map[string]string {
 	all := map[string]map[string]string{
 		config.RoleNATS:    {"nats.conf": filepath.Join(Identities, "nats.conf"), "accounts.conf": filepath.Join(Identities, "accounts.conf")},
 		config.RoleConsole: {AdminToken: AdminToken},
+		Grafana:            {GrafanaPassword: GrafanaPassword},
 		config.RoleMedia:   {AdminToken: AdminToken, seed(config.RoleMedia): seed(config.RoleMedia)},
 	}
 	for _, role := range append([]string{config.RoleDirectory, config.RoleCallState}, kinds...) {
