@@ -200,9 +200,9 @@ func (t *term) takeUp(ctx context.Context, k *call) error {
 	switch {
 	case t.callOf(k.Leg) != k:
 	case !ended && !unknown:
-		t.background(func() { t.identifyAgain(k) })
+		t.chore(func() { t.identifyAgain(k) })
 	case ended:
-		t.background(func() { t.awaitEnd(k) })
+		t.chore(func() { t.awaitEnd(k) })
 	case k.Placed && !k.Answered:
 		// Its owner has never heard of it, or has long forgotten it: its invite, if that
 		// is still fresh, is told again or read from the room.

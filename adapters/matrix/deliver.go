@@ -50,7 +50,7 @@ func (t *term) deliverAnswer(ctx context.Context, k *call, a *callv1.Answered, t
 	}
 	r := t.roomOf(k.Room)
 	t.changeCall(ctx, k, func() { k.Answered, k.Who, k.WhoTxn = true, t.who(r, a.GetCallee()), txn+whoSuffix })
-	t.background(func() { t.identify(k) })
+	t.chore(func() { t.identify(k) })
 	return nil
 }
 
@@ -61,7 +61,7 @@ func (t *term) deliverOffer(ctx context.Context, k *call, e *callv1.Event, o *ca
 	content := k.negotiate("offer", o.GetSdp(), t.cfg.InviteLifetime)
 	t.mu.Unlock()
 	if old { // not while this event is being delivered: the command is of the same leg
-		t.background(func() { t.refuseOffer(t.ctx, k) })
+		t.chore(func() { t.refuseOffer(t.ctx, k) })
 		return nil
 	}
 	return t.say(ctx, k, typeNegotiate, content, txnOf(e), false)
@@ -106,8 +106,8 @@ func (t *term) ring(ctx context.Context, e *callv1.Event, b *callv1.Incoming) er
 	k.rung = time.Now()
 	t.mu.Unlock()
 	t.log.Info("call rings", "call", e.GetCallId(), "leg", k.Leg, "room", k.Room, "user", k.User, "line", t.line(r))
-	t.background(func() { t.identify(k) })
-	t.background(func() { t.alert(t.ctx, k) })
+	t.chore(func() { t.identify(k) })
+	t.chore(func() { t.alert(t.ctx, k) })
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (t *term) ringing(ctx context.Context, e *callv1.Event, b *callv1.Incoming)
 			return nil, err
 		}
 		if own != t.a.bot && t.cfg.Portals {
-			t.background(func() { t.makePortal(t.ctx, u.id, own) })
+			t.chore(func() { t.makePortal(t.ctx, u.id, own) })
 		}
 	}
 	// A client that still has its former leg would decline the new one as busy.

@@ -20,7 +20,7 @@ func (t *term) encrypted(ctx context.Context, r *room) error {
 	})
 	if err == nil && news {
 		t.log.Info("room is encrypted", "room", r.ID, "as", r.Own)
-		t.background(func() { t.meet(r) })
+		t.chore(func() { t.meet(r) })
 	}
 	return err
 }
@@ -73,7 +73,7 @@ func (t *term) handleEncrypted(ctx context.Context, r *room, in incoming) error 
 		return nil
 	case again(err) && time.Since(in.at) < parkFor: // our device is not ready; nobody else shall wait for that
 		t.log.Info("an event cannot be decrypted yet", "room", in.room, "event", in.id, "error", err)
-		t.background(func() {
+		t.chore(func() {
 			if wait(t.ctx, decryptAgain) {
 				t.keysCame(in.room, session)
 			}
@@ -106,7 +106,7 @@ func (t *term) keysCame(in id.RoomID, session string) {
 	if len(waiting) == 0 {
 		return
 	}
-	t.background(func() {
+	t.chore(func() {
 		unlock, err := t.lock(t.ctx, in.String())
 		if err != nil {
 			return

@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"maunium.net/go/mautrix/id"
@@ -17,5 +19,16 @@ func TestADefectEndsNoProcess(t *testing.T) {
 	}
 	if !x.wasSeen("$1") {
 		t.Error("it would be handled again")
+	}
+}
+
+// TestADefectEndsItsChoreOnly: what panics beside is logged, and ends.
+func TestADefectEndsItsChoreOnly(t *testing.T) {
+	var log bytes.Buffer
+	x := &term{log: slog.New(slog.NewTextHandler(&log, nil))}
+	x.chore(func() { panic("a defect") })
+	x.work.Wait()
+	if !strings.Contains(log.String(), "a defect") {
+		t.Errorf("the log says %q", log.String())
 	}
 }
