@@ -9,11 +9,16 @@ import (
 // Secret lets whoever knows it make users.
 const Secret = "what registers users in tests"
 
+// sqlite has the databases keep a log that readers do not wait for, and not wait for
+// the disk: a process that is killed loses nothing by that, only a machine would.
+// Dendrite takes the path of the address alone, so the question mark is part of it.
+const sqlite = "%3F_journal_mode=WAL&_synchronous=OFF"
+
 // config gives the server's configuration. It is JSON, which is YAML too.
 func (o Options) config(name, dir string) ([]byte, error) {
 	type object = map[string]any
 	database := func(component string) object {
-		return object{"connection_string": "file:" + filepath.Join(dir, component+".db")}
+		return object{"connection_string": "file:" + filepath.Join(dir, component+".db") + sqlite}
 	}
 	component := func(name string, more object) object {
 		c := object{"database": database(name)}
