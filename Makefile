@@ -46,9 +46,8 @@ run: build ## Run the whole exchange on this machine (ARGS="--flag …")
 
 .PHONY: test
 test: setup lint ## Everything: set-up, lint, all tests with the race detector, end to end in Chromium
-	go test -race -timeout 15m $(UNIT)
-	go test -race -timeout 40m -p 1 $(TESTS)
-	go test -race -timeout 15m ./tests/pairs
+	go test -race -timeout 15m -p 4 $(UNIT)
+	go test -race -timeout 30m -p 3 ./tests/pairs $(TESTS)
 	go test -race -timeout 30m -count 1 -v ./tests/deploy
 
 .PHONY: test-deploy

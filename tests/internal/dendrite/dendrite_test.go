@@ -2,9 +2,12 @@ package dendrite
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/tandem-rtc/tandem/tests/internal/harness"
 )
 
 // What was there before a server ended without warning is there afterwards.
@@ -30,15 +33,17 @@ func TestDurableServer(t *testing.T) {
 	if got := alice.Joined(t, room); !slices.Equal(got, []string{alice.ID, bob.ID}) {
 		t.Errorf("joined: %v", got)
 	}
-	var seen []string
-	for _, e := range alice.Timeline(t, room) {
-		if e.Type == "m.room.message" {
-			seen = append(seen, e.ID)
+	// What was sent is in the timeline a moment later.
+	want := []string{first, second}
+	harness.Eventually(t, requestWithin, "both messages", func() (bool, string) {
+		var seen []string
+		for _, e := range alice.Timeline(t, room) {
+			if e.Type == "m.room.message" {
+				seen = append(seen, e.ID)
+			}
 		}
-	}
-	if want := []string{first, second}; !slices.Equal(seen, want) {
-		t.Errorf("messages %v, want %v", seen, want)
-	}
+		return slices.Equal(seen, want), fmt.Sprintf("messages %v, want %v", seen, want)
+	})
 }
 
 func TestRefused(t *testing.T) {
