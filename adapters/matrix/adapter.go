@@ -2,10 +2,12 @@ package matrix
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -50,6 +52,9 @@ type Adapter struct {
 	hs   *api
 	bot  id.UserID
 	addr net.Addr
+	// certificate is the port's; nil without one.
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	peers       *http.Transport // to the other nodes
 
 	mu     sync.Mutex
 	term   *term      // nil while another node serves
@@ -70,7 +75,8 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	a.addr = l.Addr()
+	a.addr, a.peers = l.Addr(), a.peerTransport()
+	defer a.peers.CloseIdleConnections()
 	stopped := make(chan error, 1)
 	web := a.webServer()
 	go func() { stopped <- web.Serve(l) }() // ends with the server

@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
@@ -10,10 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/port"
 )
@@ -37,6 +33,7 @@ func (a *Adapter) listen() (net.Listener, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("matrix: %w", err)
 	}
+	a.certificate = c.GetCertificate
 	return tls.NewListener(l, c), nil
 }
 
@@ -50,10 +47,6 @@ func (a *Adapter) advertised() string {
 	}
 	return "http://" + a.addr.String()
 }
-
-// passOnTimeout bounds a request that is passed on. A transaction may take as long
-// as the owners of its calls.
-const passOnTimeout = 30 * time.Second
 
 func (a *Adapter) webServer() *http.Server {
 	mux := http.NewServeMux()
@@ -104,35 +97,6 @@ func (a *Adapter) authorised(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
-}
-
-// passedOn marks a request that was passed on once, so that it goes no further.
-const passedOn = "Tandem-Passed-On"
-
-// passOn hands a request to the node that serves.
-func (a *Adapter) passOn(w http.ResponseWriter, r *http.Request) {
-	a.mu.Lock()
-	holder := a.holder
-	a.mu.Unlock()
-	target, err := url.Parse(holder.URL)
-	if err != nil || target.Host == "" || holder.Node == a.node || r.Header.Get(passedOn) != "" {
-		refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "This node stands by; try again")
-		return
-	}
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(p *httputil.ProxyRequest) {
-			p.SetURL(target)
-			p.Out.Header.Set(passedOn, a.node)
-		},
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			a.log.Info("the node that serves does not answer", "node", holder.Node, "error", err)
-			refuse(w, http.StatusServiceUnavailable, "M_UNKNOWN", "The node that serves does not answer; try again")
-		},
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), passOnTimeout)
-	defer cancel()
-	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
 func noSuch(w http.ResponseWriter, _ *http.Request) {
