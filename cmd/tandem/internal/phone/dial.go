@@ -31,7 +31,7 @@ func (c *Connection) dial() (*grpc.ClientConn, error) {
 	}
 	creds := insecure.NewCredentials()
 	if c.secure() {
-		cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+		cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.Name}
 		if c.CA != "" {
 			pem, err := os.ReadFile(c.CA)
 			if err != nil {

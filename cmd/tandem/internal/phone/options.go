@@ -30,6 +30,7 @@ type Connection struct {
 	Single    bool   `help:"Use Pipe, one call at a time, instead of MultiPipe."`
 	TLS       bool   `name:"tls" help:"Use TLS also towards a loopback address."`
 	CA        string `name:"ca" type:"existingfile" placeholder:"FILE" help:"PEM file with the authorities to trust instead of the system's; implies --tls."`
+	Name      string `name:"server-name" placeholder:"NAME" help:"Name that the server's certificate must have, if it is not HOST; implies --tls."`
 	Plaintext bool   `help:"Use no TLS towards an address that is not loopback. The token can be read on the way."`
 
 	// Trusts, if it is not nil, is asked about the server's certificate in the
@@ -81,7 +82,7 @@ type ListenOptions struct {
 
 // secure reports whether TLS is used.
 func (c *Connection) secure() bool {
-	return c.TLS || c.CA != "" || c.Trusts != nil || !c.Plaintext && !isLoopback(c.Server)
+	return c.TLS || c.CA != "" || c.Name != "" || c.Trusts != nil || !c.Plaintext && !isLoopback(c.Server)
 }
 
 // isLoopback reports whether an address stays on this machine.

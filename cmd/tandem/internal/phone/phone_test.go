@@ -270,7 +270,7 @@ func TestTLS(t *testing.T) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true,
+		DNSNames: []string{"phone.example.org"}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -286,12 +286,18 @@ func TestTLS(t *testing.T) {
 	if got := x.call(t, CallOptions{Connection: trusting}).ends(t, ExitRefused); got[0].Reason != Refused {
 		t.Errorf("over TLS: %+v", got)
 	}
-	wary := x.connection(one, false)
-	wary.TLS = true
-	h := x.call(t, CallOptions{Connection: wary})
-	h.stderr.waitFor(t, "certificate")
-	h.hangUp()
-	h.ends(t, ExitError)
+	trusting.Name = "phone.example.org"
+	if got := x.call(t, CallOptions{Connection: trusting}).ends(t, ExitRefused); got[0].Reason != Refused {
+		t.Errorf("by the certificate's other name: %+v", got)
+	}
+	wary, mistaken := x.connection(one, false), trusting
+	wary.TLS, mistaken.Name = true, "other.example.org"
+	for _, c := range []Connection{wary, mistaken} {
+		h := x.call(t, CallOptions{Connection: c})
+		h.stderr.waitFor(t, "certificate")
+		h.hangUp()
+		h.ends(t, ExitError)
+	}
 }
 
 // An Ogg file that holds nothing to play is said to be so.
@@ -328,6 +334,7 @@ func TestSecure(t *testing.T) {
 		{Connection{Server: "[::1]:9090"}, false},
 		{Connection{Server: "127.0.0.1:9090", TLS: true}, true},
 		{Connection{Server: "127.0.0.1:9090", CA: "ca.pem"}, true},
+		{Connection{Server: "127.0.0.1:9090", Name: "tandem.example"}, true},
 		{Connection{Server: "tandem.example:443"}, true},
 		{Connection{Server: "192.0.2.1:9090"}, true},
 		{Connection{Server: "tandem.example:9090", Plaintext: true}, false},
