@@ -12,6 +12,24 @@ import (
 
 type matrixCmd struct {
 	Registration matrixRegistrationCmd `cmd:"" help:"Make the registration of an application service, with new tokens."`
+	Show         matrixShowCmd         `cmd:"" help:"Print a registration that is there, with its tokens, for the homeserver."`
+}
+
+type matrixShowCmd struct {
+	File string `arg:"" env:"TANDEM_MATRIX_REGISTRATION" placeholder:"FILE" help:"The registration; in a container of the adapter, the one that it has."`
+}
+
+// Run implements the command.
+func (c *matrixShowCmd) Run() error {
+	if _, err := matrix.LoadRegistration(c.File); err != nil {
+		return err //nolint:wrapcheck // names the file
+	}
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err //nolint:wrapcheck // names the file
+	}
+	_, err = os.Stdout.Write(text)
+	return err //nolint:wrapcheck // only writing can fail
 }
 
 type matrixRegistrationCmd struct {

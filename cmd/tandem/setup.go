@@ -55,15 +55,30 @@ func (c *setupCmd) Run() error {
 			return errors.New("the seed: the file is empty")
 		}
 	}
-	if c.MatrixName != "" {
-		r, err := matrix.NewRegistration(c.MatrixURL, c.MatrixName, matrix.BotLocalpart, matrix.GhostPrefix).YAML()
-		if err != nil {
-			return fmt.Errorf("the registration: %w", err)
-		}
-		o.Registration = r
+	var err error
+	if o.Registration, err = c.registration(o.Seed); err != nil {
+		return fmt.Errorf("the registration: %w", err)
 	}
 	for _, s := range adapters.All() {
 		o.Kinds = append(o.Kinds, s.Kind)
 	}
 	return setup.Run(o) //nolint:wrapcheck // says what it is already
+}
+
+// registration makes what a Matrix homeserver and the adapter agree on: with a seed
+// the same wherever it is made.
+func (c *setupCmd) registration(seed []byte) (string, error) {
+	if c.MatrixName == "" {
+		return "", nil
+	}
+	r := matrix.NewRegistration(c.MatrixURL, c.MatrixName, matrix.BotLocalpart, matrix.GhostPrefix)
+	if len(seed) > 0 {
+		for name, token := range map[string]*string{"as_token": &r.AppToken, "hs_token": &r.ServerToken} {
+			var err error
+			if *token, err = setup.Text(seed, "matrix "+name+" of "+c.MatrixName); err != nil {
+				return "", err //nolint:wrapcheck // says what it is already
+			}
+		}
+	}
+	return r.YAML() //nolint:wrapcheck // says what it is already
 }

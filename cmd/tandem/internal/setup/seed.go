@@ -29,11 +29,11 @@ func derive(seed []byte, kept, identities string, kinds []string) error {
 		Accounts: filepath.Join(kept, Accounts), GrafanaPassword: filepath.Join(kept, GrafanaPassword),
 		natsconf.RoutesSecret: filepath.Join(identities, natsconf.RoutesSecret),
 	} {
-		key, err := part(seed, name)
+		text, err := Text(seed, name)
 		if err != nil {
 			return err
 		}
-		texts[path] = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(key))
+		texts[path] = text
 	}
 	for _, role := range append(natsconf.Roles(kinds), natsconf.System) {
 		key, err := part(seed, "identity "+role)
@@ -55,6 +55,12 @@ func derive(seed []byte, kept, identities string, kinds []string) error {
 		}
 	}
 	return nil
+}
+
+// Text is a secret for one purpose, made from a seed.
+func Text(seed []byte, purpose string) (string, error) {
+	key, err := part(seed, purpose)
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(key)), err
 }
 
 // part is a key for one purpose (RFC 5869).

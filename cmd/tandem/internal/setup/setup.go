@@ -61,7 +61,8 @@ type Options struct {
 	// pod makes the same without asking another. Without one they are random.
 	Seed []byte
 	// Registration is what a Matrix homeserver and the adapter agree on if they have
-	// nothing yet; empty where there is no Matrix.
+	// nothing yet, or anyway where there is a seed, from which its tokens are made;
+	// empty where there is no Matrix.
 	Registration string
 	// Owner is the user id that the files are given to, but for those of nats,
 	// homeserver and grafana; -1 for nobody.
@@ -90,7 +91,12 @@ func Run(o Options) error {
 		return fmt.Errorf("identities on the bus: %w", err)
 	}
 	fresh := map[string]string{Cluster: secret(), AdminToken: secret(), Accounts: secret(), GrafanaPassword: secret()}
-	if o.Registration != "" {
+	switch {
+	case o.Registration != "" && len(o.Seed) > 0:
+		if err := replace(filepath.Join(kept, Registration), []byte(o.Registration), -1); err != nil {
+			return err
+		}
+	case o.Registration != "":
 		fresh[Registration] = o.Registration
 	}
 	for name, text := range fresh {
