@@ -4,18 +4,16 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tandem-rtc/tandem/tests/internal/crds"
 )
 
 // kubernetes is the version whose schemas objects must fit.
 const kubernetes = "v1.36.3"
-
-// foreign are kinds that Kubernetes itself does not define.
-const foreign = "HTTPRoute,GRPCRoute,PodMonitor,PrometheusRule"
 
 func TestObjectsFitTheirSchemas(t *testing.T) {
 	dir := schemas(t)
@@ -23,16 +21,36 @@ func TestObjectsFitTheirSchemas(t *testing.T) {
 	for _, file := range values(t) {
 		all.WriteString(render(t, file) + "\n---\n")
 	}
-	out, err := run(t, "kubeconform", []byte(all.String()), "-strict", "-summary", "-skip", foreign,
-		"-schema-location", filepath.Join(dir, "{{.ResourceKind}}{{.KindSuffix}}.json"))
+	check := func(text string) (string, error) {
+		return run(t, "kubeconform", []byte(text), "-strict", "-summary", "-schema-location", filepath.Join(dir, "{{.ResourceKind}}{{.KindSuffix}}.json"))
+	}
+	out, err := check(all.String())
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if !strings.Contains(out, "Skipped: 0") {
+		t.Errorf("not all objects were checked: %s", out)
+	}
 	t.Log(strings.TrimSpace(out))
 	// What is wrong is found.
-	wrong := strings.ReplaceAll(render(t, "testdata/values/minimal.yaml"), "terminationGracePeriodSeconds", "terminationGraceSeconds")
-	if _, err := run(t, "kubeconform", []byte(wrong), "-strict", "-schema-location", filepath.Join(dir, "{{.ResourceKind}}{{.KindSuffix}}.json")); err == nil {
-		t.Error("an unknown field is taken")
+	text := render(t, "testdata/values/tls.yaml")
+	wrongs := map[string]string{
+		"terminationGracePeriodSeconds:": "terminationGraceSeconds:", // of pods
+		"backendRefs:":                   "backends:",                // of routes
+		"podMetricsEndpoints:":           "endpoints:",               // of monitors
+		"expr:":                          "expression:",              // of rules
+	}
+	for field, wrong := range wrongs {
+		text = strings.ReplaceAll(text, field, wrong)
+	}
+	out, err = check(text)
+	if err == nil {
+		t.Error("unknown fields are taken")
+	}
+	for _, wrong := range wrongs {
+		if !strings.Contains(out, "'"+strings.TrimSuffix(wrong, ":")+"' not allowed") {
+			t.Errorf("%s is taken:\n%s", wrong, out)
+		}
 	}
 }
 
@@ -42,17 +60,11 @@ type object = map[string]any
 // for each kind, as kubeconform looks for them.
 func schemas(t *testing.T) string {
 	t.Helper()
-	download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", "k8s.io/kubernetes@"+kubernetes)
-	download.Dir, download.Env = t.TempDir(), append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
-	out, err := download.Output()
+	module, err := crds.Module(t.Context(), "k8s.io/kubernetes@"+kubernetes)
 	if err != nil {
-		t.Fatalf("Kubernetes' description of its API: %v\n%s", err, out)
+		t.Fatalf("Kubernetes' description of its API: %v", err)
 	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(module.Dir, "api", "openapi-spec", "swagger.json"))
+	text, err := os.ReadFile(filepath.Join(module, "api", "openapi-spec", "swagger.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,18 +87,47 @@ func schemas(t *testing.T) string {
 		group, _ := of["group"].(string)
 		version, _ := of["version"].(string)
 		kind, _ := of["kind"].(string)
-		file := strings.ToLower(kind) + "-" + version
-		if group != "" {
-			group, _, _ = strings.Cut(group, ".")
-			file = strings.ToLower(kind) + "-" + group + "-" + version
-		}
-		save(t, filepath.Join(dir, file+".json"), object{"$ref": "all.json#/definitions/" + name})
+		save(t, filepath.Join(dir, fileOf(group, version, kind)), object{"$ref": "all.json#/definitions/" + name})
 		kinds++
 	}
 	if kinds < 100 {
 		t.Fatalf("only %d kinds in Kubernetes' description of its API", kinds)
 	}
+	foreign(t, dir)
 	return dir
+}
+
+// foreign does the same for kinds that Kubernetes itself does not have.
+func foreign(t *testing.T, dir string) {
+	t.Helper()
+	files, err := crds.Files(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range objects(t, string(text)) {
+			group, _ := at(d, "spec", "group").(string)
+			kind, _ := at(d, "spec", "names", "kind").(string)
+			for _, v := range list(at(d, "spec", "versions")) {
+				version, _ := at(v, "name").(string)
+				save(t, filepath.Join(dir, fileOf(group, version, kind)), strict(at(v, "schema", "openAPIV3Schema")))
+			}
+		}
+	}
+}
+
+// fileOf is the name that kubeconform gives to the schema of a kind.
+func fileOf(group, version, kind string) string {
+	file := strings.ToLower(kind) + "-"
+	if group != "" {
+		group, _, _ = strings.Cut(group, ".")
+		file += group + "-"
+	}
+	return file + version + ".json"
 }
 
 func save(t *testing.T, path string, v any) {
