@@ -134,6 +134,25 @@ func TestRefused(t *testing.T) {
 		"monitoring.podMonitor.interval=15":             "at '/monitoring/podMonitor/interval'",
 		"nats.persistence.size=lots":                    "at '/nats/persistence/size'",
 		"image.pullPolicy=Sometimes":                    "at '/image/pullPolicy'",
+		"media.exposure=hostNetwork":                    "networkPolicy.nodeCIDRs is needed with media.exposure hostNetwork",
+		"networkPolicy.nodeCIDRs={10.0.0.1}":            "at '/networkPolicy/nodeCIDRs/0'",
+		"test.caSecret=not a name":                      "at '/test/caSecret'",
+
+		"matrix.enabled=true": "matrix.homeserver is needed with matrix.enabled: the URL",
+		"matrix.enabled=true,matrix.homeserver=http://hs:8008":                                                           "matrix.serverName is needed with matrix.enabled: the homeserver's name",
+		"matrix.enabled=true,matrix.homeserver=http://hs:8008,matrix.serverName=example.org":                             "matrix.peer is needed with matrix.enabled and networkPolicy.enabled: where the homeserver is",
+		"matrix.enabled=true,matrix.homeserver=http://hs:8008,matrix.serverName=example.org,matrix.peer.cidrs={hs:8008}": "at '/matrix/peer/cidrs/0'",
+
+		"matrix.homeserver=hs:8008":          "at '/matrix/homeserver'",
+		"matrix.serverName=https://hs":       "at '/matrix/serverName'",
+		"matrix.url=hs":                      "at '/matrix/url'",
+		"matrix.replicas=0":                  "at '/matrix/replicas': minimum: got 0, want 1",
+		"matrix.registrationSecret=A/B":      "at '/matrix/registrationSecret'",
+		"matrix.peer.namespace=Not_one":      "at '/matrix/peer/namespace'",
+		"matrix.peer.podLabels=app":          "at '/matrix/peer/podLabels': got string, want object",
+		"matrix.autoscaling.enabled=true":    "at '/matrix': additional properties 'autoscaling' not allowed",
+		"matrix.resources.requests.cpu=null": "at '/matrix/resources/requests': missing property 'cpu'",
+		"matrix.service.type=None":           "at '/matrix/service/type'",
 	} {
 		out, err := helm(t, "template", "phone", chart, "--set", set)
 		if err == nil {

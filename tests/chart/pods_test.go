@@ -129,7 +129,7 @@ func TestGracePeriods(t *testing.T) {
 // The seed, from which every secret can be made, is seen by the set-up alone, and
 // a role's container sees what is its own.
 func TestSeedStaysInSetup(t *testing.T) {
-	for pod, spec := range pods(t, render(t, "testdata/values/minimal.yaml")) {
+	for pod, spec := range pods(t, render(t, "testdata/values/matrix.yaml")) {
 		for _, c := range list(spec["containers"]) {
 			for _, m := range list(at(c, "volumeMounts")) {
 				if n := at(m, "name"); n == "seed" || n == "keep" {
@@ -171,7 +171,7 @@ func TestObservability(t *testing.T) {
 
 // Every pod is covered by the policy that refuses everything, and by one of its own.
 func TestNetworkPolicies(t *testing.T) {
-	text := render(t, "testdata/values/minimal.yaml")
+	text := render(t, "testdata/values/matrix.yaml")
 	var selectors []string
 	for _, o := range objects(t, text) {
 		if o["kind"] != "NetworkPolicy" {
@@ -183,7 +183,7 @@ func TestNetworkPolicies(t *testing.T) {
 		role, _ := at(o, "spec", "podSelector", "matchLabels", "app.kubernetes.io/component").(string)
 		selectors = append(selectors, role)
 	}
-	for _, role := range []string{"", "nats", "callstate", "directory", "media", "sylkrtc", "grpcpipe", "console", "test"} {
+	for _, role := range []string{"", "nats", "callstate", "directory", "media", "sylkrtc", "grpcpipe", "matrix", "console", "test"} {
 		if !slices.Contains(selectors, role) {
 			t.Errorf("no policy selects %q: %q", role, selectors)
 		}

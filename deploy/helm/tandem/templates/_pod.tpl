@@ -1,7 +1,8 @@
 {{/*
 A pod of a role. Takes root, role, values (of the role), and as far as the role
-has them: ports (list of name, port, protocol), env (list), mounts and volumes
-(lists), drain (seconds), tls (the adapter's secret), hostNetwork.
+has them: ports (list of name, port, protocol), env (list), setup (further
+arguments of the set-up), secrets (further ones, by the name of their mount below
+/), drain (seconds), tls (the adapter's secret), hostNetwork.
 */}}
 {{- define "tandem.pod" -}}
 {{- $root := .root -}}
@@ -65,7 +66,7 @@ spec:
     - name: setup
       image: {{ include "tandem.image" $root }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: [setup, --dir=/setup, --seed-file=/seed/seed]
+      args: {{ concat (list "setup" "--dir=/setup" "--seed-file=/seed/seed") (.setup | default list) | toJson }}
       securityContext:
         {{- include "tandem.containerSecurity" $root | nindent 8 }}
       resources:
@@ -101,7 +102,7 @@ spec:
         {{- end }}
         - {name: TANDEM_ADMIN_LISTEN, value: "0.0.0.0:9464"}
         # Within the cluster; from outside a proxy speaks TLS, or the adapter itself.
-        - {name: TANDEM_PLAINTEXT, value: {{ list "admin" (ternary .role "" (and (has .role (list "sylkrtc" "grpcpipe" "console")) (not .tls))) | compact | join "," | quote }}}
+        - {name: TANDEM_PLAINTEXT, value: {{ list "admin" (ternary .role "" (and (has .role (list "sylkrtc" "grpcpipe" "matrix" "console")) (not .tls))) | compact | join "," | quote }}}
         - {name: TANDEM_ADMIN_TOKEN_FILE, value: /secrets/admin-token}
         {{- if not (or $console (eq .role "media")) }}
         - {name: TANDEM_SECRET_FILE, value: /secrets/cluster}
@@ -147,6 +148,9 @@ spec:
         {{- if .tls }}
         - {name: tls, mountPath: /tls, readOnly: true}
         {{- end }}
+        {{- range $name, $_ := .secrets }}
+        - {name: {{ $name }}, mountPath: /{{ $name }}, readOnly: true}
+        {{- end }}
         {{- if not $root.Values.nats.enabled }}
         {{- if and $root.Values.nats.external.secretPrefix (not $console) }}
         - {name: nats, mountPath: /nats, readOnly: true}
@@ -171,6 +175,10 @@ spec:
     {{- if .tls }}
     - name: tls
       secret: {secretName: {{ .tls }}}
+    {{- end }}
+    {{- range $name, $secret := .secrets }}
+    - name: {{ $name }}
+      secret: {secretName: {{ $secret }}}
     {{- end }}
     {{- if not $root.Values.nats.enabled }}
     {{- if and $root.Values.nats.external.secretPrefix (not $console) }}

@@ -3,6 +3,7 @@ A role's workload, with what "tandem.pod" takes and kind (Deployment or
 StatefulSet).
 */}}
 {{- define "tandem.workload" -}}
+{{- $running := lookup "apps/v1" .kind .root.Release.Namespace (printf "%s-%s" (include "tandem.name" .root) .role) -}}
 apiVersion: apps/v1
 kind: {{ .kind }}
 metadata:
@@ -12,6 +13,10 @@ metadata:
 spec:
   {{- if not (dig "autoscaling" "enabled" false .values) }}
   replicas: {{ .values.replicas }}
+  {{- else if $running }}
+  # As many as there are: without a number there would be one until the autoscaler
+  # looks.
+  replicas: {{ max 1 (int $running.spec.replicas) }}
   {{- end }}
   {{- if eq .kind "StatefulSet" }}
   serviceName: {{ include "tandem.name" .root }}-{{ .role }}
