@@ -21,6 +21,9 @@ const (
 	patience      = 4 * time.Minute
 )
 
+// chart is what is installed.
+const chart = "../../deploy/helm/tandem"
+
 // cluster and tools are what all tests use.
 var (
 	cluster *lab.Cluster
@@ -67,6 +70,7 @@ func images(ctx context.Context, archive string) error {
 	for _, b := range []docker.Base{
 		docker.Golang("golang:1.26"), docker.Distroless("gcr.io/distroless/static-debian12:nonroot"),
 		docker.NATS("nats:2.15-alpine", filepath.Join(tools, "nats-server")), docker.Pause(lab.SandboxImage),
+		docker.Dendrite(dendriteImage, tools),
 	} {
 		if err := d.Ensure(ctx, b); err != nil {
 			return err //nolint:wrapcheck // names the image
@@ -75,7 +79,7 @@ func images(ctx context.Context, archive string) error {
 	if _, err := d.Run(ctx, "build", "-f", "../../deploy/Dockerfile", "-t", "tandem:test", "../.."); err != nil {
 		return err //nolint:wrapcheck // says what it is already
 	}
-	_, err = d.Run(ctx, "save", "-o", archive, "tandem:test", "nats:2.15-alpine", lab.SandboxImage)
+	_, err = d.Run(ctx, "save", "-o", archive, "tandem:test", "nats:2.15-alpine", dendriteImage, lab.SandboxImage)
 	return err //nolint:wrapcheck // says what it is already
 }
 
@@ -87,6 +91,17 @@ func helm(t *testing.T, args ...string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("helm %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), err
+}
+
+// template gives what helm renders.
+func template(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(tools, "helm"), append([]string{"template"}, args...)...) //nolint:gosec // our own
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("helm template %s: %w", strings.Join(args, " "), err)
 	}
 	return string(out), err
 }

@@ -2,6 +2,7 @@ package grpcpipetest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -52,8 +54,17 @@ const plenty = 1024
 // Dial connects to host:port, without TLS, and waits until the connection is there.
 // multi: the terminal will be a MultiPipe.
 func Dial(ctx context.Context, addr string, multi bool) (*Client, error) {
+	return dial(ctx, addr, multi, insecure.NewCredentials())
+}
+
+// DialTLS is Dial with TLS.
+func DialTLS(ctx context.Context, addr string, multi bool, c *tls.Config) (*Client, error) {
+	return dial(ctx, addr, multi, credentials.NewTLS(c))
+}
+
+func dial(ctx context.Context, addr string, multi bool, c credentials.TransportCredentials) (*Client, error) {
 	// A window of fixed size: what is not read stops the sender soon.
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(1<<16))
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(c), grpc.WithInitialWindowSize(1<<16))
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,9 @@ const (
 	stopWithin  = 30 * time.Second
 )
 
+// lost is what no service takes.
+var lost = []string{"from", pods, "to", services, "unreachable"}
+
 // Cluster is a running cluster.
 type Cluster struct {
 	bin, dir string
@@ -88,6 +91,8 @@ func Start(ctx context.Context, bin string, archives ...string) (_ *Cluster, err
 func (c *Cluster) prepare(ctx context.Context) error {
 	_ = run(ctx, "ip", "link", "add", nodeBridge, "type", "bridge") // it may be left
 	_ = run(ctx, "ip", "addr", "add", Address+"/24", "dev", nodeBridge)
+	// What pods send to services before the rules for them are there goes nowhere.
+	_ = run(ctx, append([]string{"ip", "rule", "add"}, lost...)...)
 	for _, args := range [][]string{
 		{"ip", "link", "set", nodeBridge, "up"},
 		{"sysctl", "-wq", "net.ipv4.ip_forward=1"},
@@ -165,6 +170,11 @@ func (c *Cluster) Create(ctx context.Context, path, object string) error {
 	return err
 }
 
+// Apply runs "kubectl apply" with arguments on objects.
+func (c *Cluster) Apply(ctx context.Context, objects string, args ...string) (string, error) {
+	return c.kubectl(ctx, objects, append(args, "apply", "-f", "-")...)
+}
+
 func (c *Cluster) kubectl(ctx context.Context, in string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program("kubectl"), append([]string{"--kubeconfig", c.Config()}, args...)...) //nolint:gosec // our own
 	cmd.Stdin = strings.NewReader(in)
@@ -191,6 +201,7 @@ func (c *Cluster) Stop() {
 	}
 	c.shims()
 	c.unmount()
+	_ = run(ctx, append([]string{"ip", "rule", "delete"}, lost...)...)
 	_ = run(ctx, "ip", "link", "delete", nodeBridge)
 	_ = run(ctx, "ip", "link", "delete", podBridge)
 	_ = os.RemoveAll(c.dir)
