@@ -81,7 +81,8 @@ func failure(what string, err error) error {
 	case status == http.StatusTooManyRequests:
 		return retryError{schema.Errorf(code, "matrix: %s: the homeserver limits us: %w", what, err), retryAfter(&h)}
 	case status == 0, status >= 500, status == http.StatusRequestTimeout,
-		status == http.StatusUnauthorized: // a wrong token is the operator's to mend; nothing is lost meanwhile
+		status == http.StatusUnauthorized,                   // a wrong token is the operator's to mend; nothing is lost meanwhile
+		status == http.StatusNotFound && h.RespError == nil: // a proxy that has no homeserver behind it yet
 	case status == http.StatusRequestEntityTooLarge, errors.Is(err, mautrix.MTooLarge):
 		code = callv1.Code_CODE_NOT_ACCEPTABLE
 	case status == http.StatusForbidden:

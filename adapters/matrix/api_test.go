@@ -56,6 +56,8 @@ func TestFailures(t *testing.T) {
 		{"limited for ever", `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1e15}`, 429, nil, callv1.Code_CODE_RETRY, maxRetryAfter},
 		{"limited, no time", `{}`, 429, nil, callv1.Code_CODE_RETRY, 0},
 		{"a proxy without a homeserver", `<html>`, 502, nil, callv1.Code_CODE_RETRY, 0},
+		{"a proxy that knows none", `404 page not found`, 404, nil, callv1.Code_CODE_RETRY, 0},
+		{"a proxy that says nothing", ``, 404, nil, callv1.Code_CODE_RETRY, 0},
 		{"a wrong token", `{"errcode":"M_UNKNOWN_TOKEN"}`, 401, nil, callv1.Code_CODE_RETRY, 0},
 		{"not in the room", `{"errcode":"M_FORBIDDEN"}`, 403, nil, callv1.Code_CODE_FORBIDDEN, 0},
 		{"no such room", `{"errcode":"M_NOT_FOUND"}`, 404, nil, callv1.Code_CODE_NOT_FOUND, 0},
