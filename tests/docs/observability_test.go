@@ -166,8 +166,8 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// The other files are read by programs that are not here; at least they are YAML
-// and name files that are there.
+// What Grafana reads cannot be tried without it; at least it is YAML and not empty,
+// like what a Prometheus reads in tests/deploy.
 func TestObservabilityFiles(t *testing.T) {
 	dir := filepath.Join(root, "deploy", "observability")
 	for _, name := range []string{

@@ -58,7 +58,7 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 	if c := x.cfg.Console.TLS; c.On() {
 		t, err := c.Server(log)
 		if err != nil {
-			return fmt.Errorf("console: %w", err)
+			return err //nolint:wrapcheck // names itself
 		}
 		t.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, t)
