@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // maxSeries bounds what a process that carried one call exposes: a label whose
@@ -29,10 +30,34 @@ func documented(t *testing.T) map[string]string {
 	return out
 }
 
+// awaitMetric waits, not for ever, until a process has a metric.
+func (r *running) awaitMetric(t *testing.T, name string) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(30 * time.Second); ; {
+		families, err := r.metrics.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == name {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return // what is missing is said by who looks for it
+		}
+	}
+}
+
 // Every metric that is documented is there after a call, and no other.
 func TestMetricsAreDocumented(t *testing.T) {
 	x := start(t, "data_dir="+t.TempDir())
 	x.callEcho(t)
+	x.awaitMetric(t, "tandem_call_duration_seconds") // counted a moment after the phone has hung up
 	families, err := x.metrics.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
