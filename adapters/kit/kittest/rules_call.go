@@ -109,8 +109,9 @@ var callRules = []behaviour{
 		if err := rings.Reject(k.ctx(), callv1.Reason_REASON_DECLINED); err != nil {
 			k.t.Fatalf("reject: %v", err)
 		}
-		// One refusal may end the call for all; else the other still has it.
-		if k.declineEndsAll(placed, alsoRings) {
+		if !k.can(OwnTerminals) { // it declines for all connections of its account
+			k.untilEnded(alsoRings)
+			k.untilEnded(placed)
 			return
 		}
 		k.talk(placed, alsoRings)
@@ -210,20 +211,4 @@ func (k *rig) cannotCall(from Client, to Account, sdp string, code callv1.Code) 
 // rejected is a description whose only media line is refused.
 func rejected(name string) string {
 	return strings.Replace(SDP(name), "m=audio 9 ", "m=audio 0 ", 1)
-}
-
-// declineEndsAll reports whether one terminal's refusal ended the call.
-func (k *rig) declineEndsAll(placed, other Call) bool {
-	ctx, cancel := contextFor(k, quiet)
-	defer cancel()
-	for {
-		heard, err := other.Next(ctx)
-		if err != nil {
-			return false
-		}
-		if heard.What == Ended {
-			k.untilEnded(placed)
-			return true
-		}
-	}
 }
