@@ -114,7 +114,8 @@ if [ "${1:-all}" != tools ]; then
   # The race detector needs cgo, and that a compiler with headers.
   gcc -fsyntax-only -x c -include stdlib.h /dev/null 2>/dev/null || missing+=(gcc libc6-dev)
   command -v git >/dev/null || missing+=(git)
-  command -v curl >/dev/null || missing+=(curl)         # docs/matrix.md waits with it
+  command -v curl >/dev/null || missing+=(curl)         # commands of the documentation
+  command -v openssl >/dev/null || missing+=(openssl)   # the same
   command -v chromium >/dev/null || missing+=(chromium) # end-to-end tests
   # The compose deployment: a daemon, its firewall rules and bridge, a shell for
   # base images.
@@ -127,7 +128,6 @@ if [ "${1:-all}" != tools ]; then
     [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
     [ -x /usr/sbin/conntrack ] || missing+=(conntrack)
     [ -x /usr/sbin/nft ] || missing+=(nftables)
-    command -v openssl >/dev/null || missing+=(openssl)
   fi
   [ ${#missing[@]} = 0 ] || apt "${missing[@]}"
 fi

@@ -13,8 +13,9 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
 )
 
-// banner tells where to go and what to dial.
-func banner(w io.Writer, cfg *config.Config, address func(role string) string) {
+// banner tells where to go and what to dial, in words for the shell that the program
+// was called in.
+func banner(w io.Writer, program string, cfg *config.Config, address func(role string) string) {
 	b := &strings.Builder{}
 	line := func(what, where string) { fmt.Fprintf(b, "  %-18s %s\n", what, where) }
 	b.WriteString("Tandem is running.\n\n")
@@ -39,16 +40,16 @@ func banner(w io.Writer, cfg *config.Config, address func(role string) string) {
 		line("Matrix homeserver", "sends to "+reach(address(matrix.Kind)))
 	}
 	if at := address("admin"); at != "" {
-		line("Health, metrics", "http://"+reach(at)+"/readyz, /metrics")
+		line("Health, metrics", scheme("http", cfg.Admin.TLS.On())+reach(at)+"/readyz, /metrics")
 	}
 	if cfg.Demo {
-		demoText(b, cfg, page != "", address)
+		demoText(b, program, cfg, page != "", address)
 	}
 	b.WriteString("\n")
 	_, _ = io.WriteString(w, b.String()) // nobody reads it: no matter
 }
 
-func demoText(b *strings.Builder, cfg *config.Config, page bool, address func(role string) string) {
+func demoText(b *strings.Builder, program string, cfg *config.Config, page bool, address func(role string) string) {
 	fmt.Fprintf(b, "\n  Demo accounts, password %q:\n", demo.Password)
 	for _, a := range demo.Accounts() {
 		fmt.Fprintf(b, "    %-18s %s\n", a.Account, a.Number)
@@ -64,10 +65,10 @@ func demoText(b *strings.Builder, cfg *config.Config, page bool, address func(ro
 		if at := reach(address(grpcpipe.Kind)); at != "127.0.0.1:9090" {
 			server = " --server " + at
 		}
-		fmt.Fprintf(b, "  From another terminal:  tandem phone call %s%s\n", demo.Echo, server)
-		fmt.Fprintf(b, "                          tandem phone listen%s   (answers as Carol)\n", server)
+		fmt.Fprintf(b, "  From another terminal:  %s phone call %s%s\n", program, demo.Echo, server)
+		fmt.Fprintf(b, "                          %s phone listen%s   (answers as Carol)\n", program, server)
 	}
-	b.WriteString("                          tandem calls\n")
+	fmt.Fprintf(b, "                          %s calls\n", program)
 }
 
 func sylkConfig(cfg *config.Config) *sylkrtc.Config {

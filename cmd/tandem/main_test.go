@@ -97,10 +97,10 @@ func TestBanner(t *testing.T) {
 	}
 	addresses := map[string]string{"sylkrtc": "0.0.0.0:8080", "grpcpipe": "127.0.0.1:9091", "admin": "[::]:9464"}
 	var b strings.Builder
-	banner(&b, cfg, func(role string) string { return addresses[role] })
+	banner(&b, "bin/tandem", cfg, func(role string) string { return addresses[role] })
 	for _, want := range []string{
 		"http://127.0.0.1:8080/", "ws://127.0.0.1:8080/webrtcgateway/ws", "alice@demo.test", "+12025550101",
-		"tandem phone call +12025550199 --server 127.0.0.1:9091", `password "demo"`, "http://127.0.0.1:9464/readyz",
+		"bin/tandem phone call +12025550199 --server 127.0.0.1:9091", `password "demo"`, "http://127.0.0.1:9464/readyz",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the banner lacks %q:\n%s", want, b.String())
@@ -108,7 +108,7 @@ func TestBanner(t *testing.T) {
 	}
 	cfg.Demo = false
 	b.Reset()
-	banner(&b, cfg, func(role string) string { return addresses[role] })
+	banner(&b, "bin/tandem", cfg, func(role string) string { return addresses[role] })
 	if strings.Contains(b.String(), "demo") {
 		t.Errorf("the banner speaks of the demo:\n%s", b.String())
 	}

@@ -59,7 +59,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	return x.Run(ctx, func() { //nolint:wrapcheck // names the role already
 		log.Info("tandem is ready")
 		if !c.Quiet {
-			banner(os.Stdout, cfg, x.Address)
+			banner(os.Stdout, os.Args[0], cfg, x.Address)
 		}
 	})
 }

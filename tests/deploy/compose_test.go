@@ -60,7 +60,7 @@ func TestCompose(t *testing.T) {
 
 	p.shell(t, `docker compose exec -T directory /tandem directory add erin --name=Erin --address=tel:+12025550177`)
 	ip := elsewhere(t)
-	certificates.Issue(1, ip)
+	certificates.Issue(1, ip.String())
 	p.tls = dir
 	p.env = append(p.env, "COMPOSE_PROFILES=", "TANDEM_EXTERNAL_IP="+ip.String(), "TANDEM_TLS_DIR="+dir)
 	p.moved(t)

@@ -77,7 +77,7 @@ func (p *project) secure(t *testing.T, b *harness.Browser, a *authority.Authorit
 	t.Helper()
 	at := func(port int) string { return net.JoinHostPort(ip.String(), fmt.Sprint(port)) }
 	page := callEcho(t, b, "https://"+at(p.page)+"/")
-	a.Issue(2, ip)
+	a.Issue(2, ip.String())
 	for name, port := range map[string]int{"page": p.page, "endpoint": p.sylk, "gRPC": p.grpc} {
 		eventually(t, "served with its new certificate: "+name, func() (bool, string) {
 			d := tls.Dialer{Config: &tls.Config{RootCAs: a.Pool, NextProtos: []string{"h2", "http/1.1"}}}

@@ -9,18 +9,8 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
+	"github.com/tandem-rtc/tandem/tests/internal/markdown"
 )
-
-// section gives the part of a document below a heading.
-func section(t *testing.T, name, heading string) string {
-	t.Helper()
-	_, text, found := strings.Cut(documents(t)[filepath.Join("docs", name)], "\n## "+heading+"\n")
-	if !found {
-		t.Fatalf("docs/%s has no section %q", name, heading)
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	return text
-}
 
 // TestBackupAndRestore runs the commands of docs/operating.md: what was there when
 // the archive was made is there in an exchange on the restored directory.
@@ -59,11 +49,11 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatalf("the end: %d, %v", code, err)
 	}
 
-	blocks, _ := parse(section(t, "operating.md", "Backup and restore"))
+	blocks, _ := markdown.Parse(section(t, "operating.md", "Backup and restore"))
 	script := "set -eu\n"
 	for _, b := range blocks {
-		if b.language == "sh" {
-			script += b.text
+		if b.Language == "sh" {
+			script += b.Text
 		}
 	}
 	if strings.Count(script, "tar ") != 2 {

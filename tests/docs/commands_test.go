@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
+	"github.com/tandem-rtc/tandem/tests/internal/markdown"
 )
 
 // TestCommandLines: every command line of ours that a document shows, in a block
@@ -54,17 +55,17 @@ func TestConfigurations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range documents(t) {
-		blocks, _ := parse(text)
+		blocks, _ := markdown.Parse(text)
 		for _, b := range blocks {
-			if b.language != "yaml" {
+			if b.Language != "yaml" {
 				continue
 			}
 			path := filepath.Join(t.TempDir(), "tandem.yaml")
-			if err := os.WriteFile(path, []byte(b.text), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte(b.Text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if out, err := exec.CommandContext(t.Context(), binary.Path, "config", "check", "-c", path).CombinedOutput(); err != nil {
-				t.Errorf("%s:%d: the configuration is not valid:\n%s", name, b.line, out)
+				t.Errorf("%s:%d: the configuration is not valid:\n%s", name, b.Line, out)
 			}
 		}
 	}
@@ -74,13 +75,13 @@ func TestConfigurations(t *testing.T) {
 // their block begins on.
 func commandLines(text string) map[int][][]string {
 	out := map[int][][]string{}
-	blocks, spans := parse(text)
+	blocks, spans := markdown.Parse(text)
 	for _, b := range blocks {
-		if !slices.Contains([]string{"", "sh", "console"}, b.language) {
+		if !slices.Contains([]string{"", "sh", "console"}, b.Language) {
 			continue
 		}
-		for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", " ")) {
-			out[b.line] = append(out[b.line], ours(line)...)
+		for line := range strings.Lines(strings.ReplaceAll(b.Text, "\\\n", " ")) {
+			out[b.Line] = append(out[b.Line], ours(line)...)
 		}
 	}
 	for n, shown := range spans {

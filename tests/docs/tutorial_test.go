@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-rtc/tandem/tests/internal/markdown"
 )
 
 const module = "github.com/tandem-rtc/tandem"
@@ -27,18 +29,18 @@ func TestTutorial(t *testing.T) {
 	dir := t.TempDir()
 	var names []string
 	files := map[string]string{}
-	blocks, _ := parse(string(text))
+	blocks, _ := markdown.Parse(string(text))
 	for _, b := range blocks {
 		switch {
-		case b.language != "go":
+		case b.Language != "go":
 			continue
-		case b.file == "":
-			t.Errorf("line %d: the block of Go does not say which file it is of", b.line)
-		case files[b.file] == "":
-			names = append(names, b.file)
-			files[b.file] = b.text
+		case b.File == "":
+			t.Errorf("line %d: the block of Go does not say which file it is of", b.Line)
+		case files[b.File] == "":
+			names = append(names, b.File)
+			files[b.File] = b.Text
 		default:
-			files[b.file] += "\n" + b.text
+			files[b.File] += "\n" + b.Text
 		}
 	}
 	for name, text := range files {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tandem-rtc/tandem/adapters/sylkrtc/sylkrtctest"
+	"github.com/tandem-rtc/tandem/tests/internal/collector"
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
 )
 
@@ -22,8 +24,12 @@ type said map[string]string
 // No secret is in what is logged, measured, shown, traced or answered, whether it
 // was right, wrong, or in the wrong place.
 func TestSecretsAreToldToNobody(t *testing.T) {
-	traces := newCollector(t)
-	s := open(t, traces.url)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces := collector.Start(t, l)
+	s := open(t, "http://"+l.Addr().String())
 	wrong := s.secret("a wrong secret") // somebody's for another exchange
 	all := said{}
 

@@ -12,6 +12,7 @@ import (
 	"github.com/tandem-rtc/tandem/tests/internal/dendrite"
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
 	"github.com/tandem-rtc/tandem/tests/internal/matrixphone"
+	"github.com/tandem-rtc/tandem/tests/internal/shell"
 )
 
 // What the page names.
@@ -35,9 +36,9 @@ func TestFromNothingToACall(t *testing.T) {
 	if len(steps) != known {
 		t.Fatalf("the page has %d blocks of commands, this test knows %d", len(steps), known)
 	}
-	sh := newShell(t, checkout(t))
+	sh := shell.New(t, shell.Options{Dir: checkout(t)})
 	for _, s := range steps[:5] {
-		if _, err := sh.run(s, 20*time.Minute); err != nil {
+		if _, err := sh.Try(s, 20*time.Minute); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,7 +64,7 @@ func TestFromNothingToACall(t *testing.T) {
 	}
 	called := make(chan said, 1)
 	go func() {
-		out, err := sh.run(steps[5], 2*time.Minute)
+		out, err := sh.Try(steps[5], 2*time.Minute)
 		called <- said{out, err}
 	}()
 	phone.AwaitState(step, "incoming")
@@ -74,7 +75,7 @@ func TestFromNothingToACall(t *testing.T) {
 	if s := <-called; s.err != nil {
 		t.Errorf("the phone of the shell: %v", s.err)
 	}
-	if _, err := sh.run(steps[6], time.Minute); err != nil {
+	if _, err := sh.Try(steps[6], time.Minute); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package secure
+package collector
 
 import (
 	"net"
@@ -9,11 +9,8 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// collector takes traces by OTLP over gRPC and keeps the bytes as they come: what
-// they mean does not matter here.
-type collector struct {
-	url string
-
+// Collector keeps what it was sent.
+type Collector struct {
 	mu   sync.Mutex
 	data []byte
 }
@@ -32,13 +29,10 @@ func (raw) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-func newCollector(t *testing.T) *collector {
+// Start takes traces at a listener until the test ends.
+func Start(t testing.TB, l net.Listener) *Collector {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &collector{url: "http://" + l.Addr().String()}
+	c := &Collector{}
 	srv := grpc.NewServer(grpc.ForceServerCodecV2(raw{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
 		var m []byte
 		if err := s.RecvMsg(&m); err != nil {
@@ -61,7 +55,8 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-func (c *collector) String() string {
+// String is all of it, in the order of its coming.
+func (c *Collector) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return string(c.data)
