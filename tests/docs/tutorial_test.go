@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandem-rtc/tandem/tests/internal/harness"
 	"github.com/tandem-rtc/tandem/tests/internal/markdown"
+	"github.com/tandem-rtc/tandem/tests/internal/shell"
 )
 
 const module = "github.com/tandem-rtc/tandem"
@@ -62,6 +64,45 @@ func TestTutorial(t *testing.T) {
 	if !strings.Contains(out, "--- PASS: TestConformance ") {
 		t.Errorf("the conformance test did not run:\n%s", out)
 	}
+	runTutorial(t, dir, blocks)
+}
+
+// runTutorial runs the adapter as the tutorial says, as a process of its own beside
+// an exchange, and signs Alice in.
+func runTutorial(t *testing.T, dir string, blocks []markdown.Block) {
+	t.Helper()
+	binary, err := harness.Build(t.TempDir())
+	if err == nil {
+		err = os.Mkdir(filepath.Join(dir, "bin"), 0o750)
+	}
+	if err == nil {
+		err = os.Symlink(binary.Path, filepath.Join(dir, "bin", "tandem"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serve string
+	for _, b := range blocks {
+		if b.Language == "sh" && strings.Contains(b.Text, "bin/tandem serve") {
+			serve = strings.Replace(b.Text, "bin/tandem serve", "exec bin/tandem serve", 1)
+		}
+	}
+	m := shell.NewMachine(t, shell.Options{Dir: dir, Env: append(offline(), "XDG_STATE_HOME="+dir)}, nil)
+	secret, _, _ := strings.Cut(serve, "\n")
+	out := m.Run(t, "("+serve+") > serve.log 2>&1 &\nuntil bin/tandem health; do sleep 0.2; done\n"+
+		secret+"\ngo run ./cmd/plaind > plaind.log 2>&1 &\nuntil grep -q ready plaind.log; do sleep 0.2; done\n"+
+		`exec 3<>/dev/tcp/127.0.0.1/7070
+printf 'HELLO alice@demo.test %s\n' "$(printf alice:demo.test:demo | md5sum | cut -d' ' -f1)" >&3
+read -r answer <&3
+echo "$answer"`, 2*time.Minute)
+	if !strings.Contains(out, "OK HELLO") {
+		t.Errorf("Alice is not signed in:\n%s", out)
+	}
+}
+
+// offline are the settings of Go with which the tutorial's module is built.
+func offline() []string {
+	return []string{"GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off"}
 }
 
 // goFiles makes go.mod and go.sum, with the versions that the checkout builds
@@ -99,7 +140,7 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off")
+	cmd.Env = append(os.Environ(), offline()...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
