@@ -57,6 +57,15 @@ func newSite(t *testing.T) *site {
 // as sends a request as the application service, or one of its users.
 func (s *site) as(t *testing.T, user id.UserID, method, path string, in, out any) {
 	t.Helper()
+	if status := s.ask(t, user, method, path, in, out); status != http.StatusOK {
+		t.Fatalf("%s %s: status %d", method, path, status)
+	}
+}
+
+// ask sends such a request and gives the status of the answer; out is read only if it
+// is OK.
+func (s *site) ask(t *testing.T, user id.UserID, method, path string, in, out any) int {
+	t.Helper()
 	data, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
@@ -75,14 +84,12 @@ func (s *site) as(t *testing.T, user id.UserID, method, path string, in, out any
 		t.Fatal(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s", method, path, res.Status)
-	}
-	if out != nil {
+	if res.StatusCode == http.StatusOK && out != nil {
 		if err := json.NewDecoder(res.Body).Decode(out); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return res.StatusCode
 }
 
 // ghost makes a user of the application service.
@@ -103,11 +110,16 @@ func (s *site) post(t *testing.T, as id.UserID, room id.RoomID, content json.Raw
 	return out.ID
 }
 
-// event reads an event of a room as a user of the application service.
+// event reads an event of a room as a user of the application service, once it can be
+// read: homeservers say that it is sent a moment before.
 func (s *site) event(t *testing.T, as id.UserID, room id.RoomID, name id.EventID) *event.Event {
 	t.Helper()
 	var e event.Event
-	s.as(t, as, http.MethodGet, fmt.Sprintf("/rooms/%s/event/%s", room, name), nil, &e)
+	path := fmt.Sprintf("/rooms/%s/event/%s", room, name)
+	harness.Eventually(t, within, path, func() (bool, string) {
+		status := s.ask(t, as, http.MethodGet, path, nil, &e)
+		return status == http.StatusOK, fmt.Sprint("status ", status)
+	})
 	e.RoomID = room
 	return &e
 }
@@ -278,13 +290,14 @@ func (p *phone) send(t *testing.T, room id.RoomID, to id.UserID, content string)
 	return p.event(t, room, sent.EventID)
 }
 
-// event reads an event of the room from the homeserver.
-func (p *phone) event(t *testing.T, room id.RoomID, name id.EventID) *event.Event {
+// event reads an event of the room from the homeserver, once it can be read.
+func (p *phone) event(t *testing.T, room id.RoomID, name id.EventID) (e *event.Event) {
 	t.Helper()
-	e, err := p.GetEvent(t.Context(), room, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	harness.Eventually(t, within, "event "+string(name), func() (bool, string) {
+		var err error
+		e, err = p.GetEvent(t.Context(), room, name)
+		return err == nil, fmt.Sprint(err)
+	})
 	e.Content.Parsed = nil
 	return e
 }
