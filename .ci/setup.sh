@@ -18,9 +18,10 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 command -v go >/dev/null || die "Go is missing: install Go 1.26 or newer"
 # The tests that need npm packages keep them in the same cache themselves.
-[ "${1:-all}" = tools ] || command -v npm >/dev/null || die "Node or npm is missing: install Node 20 or newer"
-[ "${1:-all}" = tools ] || [ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] ||
-  die "Node $(node -v) is too old: install Node 20 or newer"
+if [ "${1:-all}" != tools ]; then
+  command -v node >/dev/null && command -v npm >/dev/null || die "Node or npm is missing: install Node 20 or newer"
+  [ "$(node -p 'process.versions.node.split(".")[0] >= 20')" = true ] || die "Node $(node -v) is too old: install Node 20 or newer"
+fi
 
 # go_tool PACKAGE VERSION: one binary, built with the present Go (staticcheck
 # must know its standard library).
