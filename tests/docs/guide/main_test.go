@@ -2,6 +2,7 @@ package guide
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,6 +35,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (status int, err error) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // also with two cores: they wait most of the time
+		return 1, err
+	}
 	dir, err := os.MkdirTemp("", "tandem-guide-")
 	if err != nil {
 		return 1, err
