@@ -39,7 +39,8 @@ func (c *Conn) KV(ctx context.Context, cfg bus.KVConfig) (bus.KV, error) {
 }
 
 // bucketConfig is the stream of a bucket (ADR-8), but without direct get: reads
-// come from the leader.
+// come from the leader. And without roll-ups: with them, whoever may write one key
+// can empty the bucket by a header of that message.
 func bucketConfig(c Config, cfg bus.KVConfig) jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if cfg.Memory {
@@ -60,7 +61,6 @@ func bucketConfig(c Config, cfg bus.KVConfig) jetstream.StreamConfig {
 		MaxAge:            cfg.TTL,
 		Discard:           jetstream.DiscardNew,
 		Duplicates:        window,
-		AllowRollup:       true,
 		DenyDelete:        true,
 	}
 }

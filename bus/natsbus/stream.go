@@ -91,7 +91,7 @@ func (s *stream) matches(have jetstream.StreamConfig) bool {
 		have.MaxMsgsPerSubject == want.MaxMsgsPerSubject && have.MaxBytes == want.MaxBytes &&
 		have.MaxAge == want.MaxAge && have.Discard == want.Discard && have.Compression == want.Compression &&
 		have.AllowMsgTTL == want.AllowMsgTTL && have.AllowAtomicPublish == want.AllowAtomicPublish &&
-		have.AllowDirect == want.AllowDirect
+		have.AllowDirect == want.AllowDirect && have.AllowRollup == want.AllowRollup
 }
 
 // forget has the next ensure look again: the stream seems to be gone.
