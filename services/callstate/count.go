@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 	"github.com/tandem-rtc/tandem/services/callstate/step"
 )
@@ -96,7 +97,7 @@ func (a *actor) reportEnd(c *callv1.CallRecord) {
 	if c.GetAnsweredAt() != nil {
 		duration = c.GetEndedAt().AsTime().Sub(c.GetAnsweredAt().AsTime())
 	}
-	a.p.s.env.Metrics.CallEnded(caller, callee, step.ReasonName(c.GetReason()), duration)
+	a.p.s.env.Metrics.CallEnded(caller, callee, schema.ReasonName(c.GetReason()), duration)
 	if a.p.s.env.Bus.Tracing() {
 		a.p.s.env.Bus.Trace(spanOf(c, caller+" to "+callee))
 	}
@@ -106,7 +107,7 @@ func (a *actor) reportEnd(c *callv1.CallRecord) {
 func spanOf(c *callv1.CallRecord, kinds string) bus.Span {
 	s := bus.Span{
 		Part: bus.PartCall, Served: true, Final: true, Name: "call", Call: c.GetId(), Peer: kinds,
-		Outcome: step.ReasonName(c.GetReason()), Began: c.GetCreatedAt().AsTime(), Ended: c.GetEndedAt().AsTime(),
+		Outcome: schema.ReasonName(c.GetReason()), Began: c.GetCreatedAt().AsTime(), Ended: c.GetEndedAt().AsTime(),
 	}
 	if t := c.GetAnsweredAt(); t != nil {
 		s.Stages = append(s.Stages, bus.Stage{Name: "answered", At: t.AsTime()})

@@ -11,8 +11,8 @@ type Metrics interface {
 	// CallSetUp counts a call that has come to a stage ("alerting", "answered",
 	// "established"), by the protocols of both sides; took is since its offer.
 	CallSetUp(callerKind, calleeKind, stage string, took time.Duration)
-	// CallEnded counts a call by the protocols of both sides and its reason;
-	// duration is answer to end, 0 if it never was answered.
+	// CallEnded counts a call by the protocols of both sides and its reason, as
+	// schema.ReasonName has it; duration is answer to end, 0 if it never was answered.
 	CallEnded(callerKind, calleeKind, reason string, duration time.Duration)
 	// Conflict counts a compare-and-set that found another writer.
 	Conflict()

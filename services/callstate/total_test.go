@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
@@ -33,20 +34,51 @@ func TestLimitOfAllCalls(t *testing.T) {
 	}
 }
 
-// refusals tells the outcome of each refused offer.
+// A call that ends is counted once, by the name of its reason that alerts and the
+// dashboard read, which is not the one of the ladder.
+func TestEndsAreCountedByName(t *testing.T) {
+	r := newRig(t)
+	counts := &refusals{ended: make(chan string, 64)}
+	r.metrics = counts
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	if reply := r.send(a.b, a.offer(alice, "1", "sip:nobody@demo.test")); reply.GetError().GetCode() != callv1.Code_CODE_NOT_FOUND {
+		t.Fatalf("a call to nobody: %v", reply)
+	}
+	select {
+	case reason := <-counts.ended:
+		if got, ok := schema.ParseReason(reason); !ok || got != callv1.Reason_REASON_NOT_FOUND {
+			t.Errorf("counted as %q", reason)
+		}
+	case <-time.After(patience):
+		t.Fatal("the end is not counted")
+	}
+	if len(counts.ended) != 0 {
+		t.Errorf("counted again, as %q", <-counts.ended)
+	}
+}
+
+// refusals tells the outcome of each refused offer, and the reason of each call
+// that ended, where somebody listens.
 type refusals struct {
-	counted chan string
+	counted, ended chan string
 }
 
 func (m *refusals) Command(kind, outcome string, _ time.Duration) {
-	if kind == "offer" && outcome != "ok" {
+	if kind == "offer" && outcome != "ok" && m.counted != nil {
 		m.counted <- outcome
+	}
+}
+
+func (m *refusals) CallEnded(_, _, reason string, _ time.Duration) {
+	if m.ended != nil {
+		m.ended <- reason
 	}
 }
 
 func (*refusals) CallPlaced()                                     {}
 func (*refusals) CallSetUp(string, string, string, time.Duration) {}
-func (*refusals) CallEnded(string, string, string, time.Duration) {}
 func (*refusals) Conflict()                                       {}
 func (*refusals) EventRetry()                                     {}
 func (*refusals) Live(int)                                        {}

@@ -46,5 +46,6 @@ func StateName(c *callv1.CallRecord) string {
 	return strings.ToLower(strings.TrimPrefix(c.GetState().String(), "CALL_STATE_"))
 }
 
-// ReasonName names a reason for people: "no answer".
+// ReasonName names a reason for people: "no answer". Metrics and traces have
+// schema.ReasonName.
 func ReasonName(r callv1.Reason) string { return reasonName(r) }
