@@ -42,6 +42,7 @@ var (
 	used      = regexp.MustCompile(`\b(tandem_\w+)(\{[^}]*\})?`)
 	matcher   = regexp.MustCompile(`(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"`)
 	grouping  = regexp.MustCompile(`\bby \(([^)]*)\)`)
+	joined    = regexp.MustCompile(`^(on|ignoring) \(`)
 	histogram = regexp.MustCompile(`_(bucket|sum|count)$`)
 )
 
@@ -73,6 +74,19 @@ func checkExpression(t *testing.T, expr string) (problems []string) {
 			for _, value := range strings.Split(l[2], "|") {
 				if _, ok := schema.ParseReason(value); name == "tandem_calls_ended_total" && l[1] == "reason" && !ok || l[1] == "name" && !strings.Contains(page, "`"+value+"`") {
 					problem("%s is never %q", l[1], value)
+				}
+			}
+		}
+	}
+	// Prometheus joins series whose labels are all the same, unless told otherwise.
+	if sides := strings.Split(expr, " and "); !strings.Contains(expr, "sum") {
+		first := map[string]string{}
+		for i, side := range sides {
+			for _, l := range matcher.FindAllStringSubmatch(side, -1) {
+				if i == 0 {
+					first[l[1]] = l[2]
+				} else if value, ok := first[l[1]]; ok && value != l[2] && !joined.MatchString(side) {
+					problem("%q never is: %s is both %q and %q", expr, l[1], value, l[2])
 				}
 			}
 		}
@@ -226,6 +240,9 @@ func TestExpressionsAreChecked(t *testing.T) {
 		`tandem_media_total{name="no_such"}`:                           false,
 		`tandem_calls_ended_total{reason="no-such"}`:                   false,
 		`sum(tandem_ready`:                                             false,
+
+		`tandem_media_total{name="packets"} > 0 and tandem_media_total{name="bytes"} == 0`:                 false,
+		`tandem_media_total{name="packets"} > 0 and ignoring (name) tandem_media_total{name="bytes"} == 0`: true,
 	} {
 		if problems := checkExpression(t, expr); (len(problems) == 0) != good {
 			t.Errorf("%s: %q", expr, problems)
