@@ -34,21 +34,40 @@ func (s *Service) keepLeases(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		for _, p := range s.parts {
-			if ctx.Err() != nil {
-				return
-			}
-			if p.owned() {
-				p.renew(ctx)
-				continue
-			}
-			if ok, err := p.take(ctx); err != nil {
-				s.log.Warn("partition not taken", "partition", p.n, "error", err)
-			} else if ok {
-				s.log.Info("partition taken", "partition", p.n)
-			}
-		}
+		s.keepRound(ctx)
 		s.countPartitions()
+	}
+}
+
+// keepRound looks at each partition once. What happened is one line of the log for all
+// of them, since it mostly happens to all at once.
+func (s *Service) keepRound(ctx context.Context) {
+	var taken, lost, failed int
+	var why, lostWhy error
+	for _, p := range s.parts {
+		if ctx.Err() != nil {
+			return
+		}
+		if p.owned() {
+			if gone, err := p.renew(ctx); gone {
+				lost, lostWhy = lost+1, err
+			}
+			continue
+		}
+		if ok, err := p.take(ctx); err != nil {
+			failed, why = failed+1, err
+		} else if ok {
+			taken++
+		}
+	}
+	if lost > 0 {
+		s.log.Warn("partitions lost", "lost", lost, "of", len(s.parts), "error", lostWhy)
+	}
+	if failed > 0 {
+		s.log.Warn("partitions not taken", "not_taken", failed, "of", len(s.parts), "error", why)
+	}
+	if taken > 0 {
+		s.log.Info("partitions taken", "taken", taken, "of", len(s.parts))
 	}
 }
 

@@ -64,8 +64,9 @@ func (p *partition) take(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// renew prolongs the lease; a lost one ends the service of the partition.
-func (p *partition) renew(ctx context.Context) {
+// renew prolongs the lease; a lost one ends the service of the partition, and the error
+// says why.
+func (p *partition) renew(ctx context.Context) (lost bool, err error) {
 	p.mu.Lock()
 	lease := p.lease
 	p.mu.Unlock()
@@ -77,9 +78,10 @@ func (p *partition) renew(ctx context.Context) {
 	case err == nil:
 		p.lease = next
 	case errors.Is(err, bus.ErrConflict), p.s.now().After(lease.Expires):
-		p.s.log.Warn("partition lost", "partition", p.n, "error", err)
 		p.loseLocked()
+		return true, err
 	}
+	return false, nil
 }
 
 // stepDown gives the partition up because another owner wrote to it.

@@ -28,6 +28,8 @@ type rig struct {
 	dir    *phoneBook
 	// metrics of the call-state node; nil for none.
 	metrics callstate.Metrics
+	// log of the call-state node; nil for none.
+	log *slog.Logger
 }
 
 func newRig(t *testing.T) *rig {
@@ -74,9 +76,13 @@ func (r *rig) startCallState(wrap func(bus.Driver) bus.Driver) (kill func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	log := r.log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	s, err := callstate.New(r.cfg, callstate.Env{
 		Bus: b, Terminals: bus.NewTerminals(b), Nodes: bus.NewNodes(b, 20*time.Millisecond, patience),
-		Leases: bus.NewLeases(used, "callstate/c1"), Log: slog.New(slog.DiscardHandler),
+		Leases: bus.NewLeases(used, "callstate/c1"), Log: log,
 		Metrics: r.metrics,
 	})
 	if err != nil {
