@@ -49,7 +49,10 @@ func (t *term) answered(ctx context.Context, k *call, in incoming, c content, re
 // handleSelect takes which answer a person who calls has chosen. Only ours can be
 // there, in a room of two: another choice leaves us without a call.
 func (t *term) handleSelect(ctx context.Context, k *call, in incoming, c content) error {
-	if !k.Placed || k.strange(c.PartyID) || c.SelectedPartyID == k.Party {
+	t.mu.Lock()
+	strange := k.strange(c.PartyID)
+	t.mu.Unlock()
+	if !k.Placed || strange || c.SelectedPartyID == k.Party {
 		return nil
 	}
 	t.hangUp(ctx, k, in, callv1.Reason_REASON_UNSPECIFIED)

@@ -197,13 +197,16 @@ func (t *term) takeUp(ctx context.Context, k *call) error {
 	if failed != nil {
 		return failed
 	}
+	t.mu.Lock()
+	asked := k.Placed && !k.Answered
+	t.mu.Unlock()
 	switch {
 	case t.callOf(k.Leg) != k:
 	case !ended && !unknown:
 		t.chore(func() { t.identifyAgain(k) })
 	case ended:
 		t.chore(func() { t.awaitEnd(k) })
-	case k.Placed && !k.Answered:
+	case asked:
 		// Its owner has never heard of it, or has long forgotten it: its invite, if that
 		// is still fresh, is told again or read from the room.
 		t.unlearn(ctx, k)
@@ -220,11 +223,14 @@ func (t *term) takeUp(ctx context.Context, k *call) error {
 // identifyAgain tells a client who the other party is, as a former start may not have
 // done, if that has said what the identity follows: else it is about to be said.
 func (t *term) identifyAgain(k *call) {
+	t.mu.Lock()
+	nobody, txn := k.Who == nil, k.WhoTxn
+	t.mu.Unlock()
 	r := t.roomOf(k.Room)
-	if r == nil || k.Who == nil {
+	if r == nil || nobody {
 		return
 	}
-	after := &message{Room: r.ID, As: r.Own, Txn: strings.TrimSuffix(k.WhoTxn, whoSuffix)}
+	after := &message{Room: r.ID, As: r.Own, Txn: strings.TrimSuffix(txn, whoSuffix)}
 	if said, err := t.wasSaid(t.ctx, after); said && err == nil {
 		t.identify(k)
 	}

@@ -136,6 +136,13 @@ func (c *child) spawn(point int) {
 	}
 }
 
+// first is closed when the child's present process has ended.
+func (c *child) first() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
+}
+
 // where the child died; "" if it did not.
 func (c *child) where() string {
 	c.mu.Lock()

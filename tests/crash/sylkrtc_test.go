@@ -22,7 +22,8 @@ func TestSylkRTCAdapterOfTheCalledKilled(t *testing.T) {
 		caller := x.AttachOne("caller", 0)
 		addr := freeAddr(t)
 		c := start(t, "sylkrtc", server.Config().URL, point, envAddr+"="+addr)
-		shown := answering(t, "ws://"+addr+"/webrtcgateway/ws", "called0@line.test")
+		died := c.first()
+		shown, ended := answering(t, "ws://"+addr+"/webrtcgateway/ws", "called0@line.test")
 
 		placed := make(chan *callv1.Reply, 1)
 		go func() { placed <- x.Accept(caller.GetSubscriber(), "", line.Offer(0, caller)) }()
@@ -30,6 +31,12 @@ func TestSylkRTCAdapterOfTheCalledKilled(t *testing.T) {
 		next(t, x.Calling[0], "answered")
 		next(t, x.Calling[0], "established")
 		x.Accept(caller.GetSubscriber(), (<-placed).GetLegId(), &callv1.Command{Body: &callv1.Command_HangUp{HangUp: &callv1.HangUp{}}})
+		select { // what comes before the end has come
+		case <-ended:
+		case <-died:
+		case <-time.After(patience):
+			t.Error("the called does not hear the end")
+		}
 		seen := map[string]bool{}
 		for {
 			select {
@@ -51,15 +58,16 @@ func TestSylkRTCAdapterOfTheCalledKilled(t *testing.T) {
 }
 
 // answering is a client that is signed in, answers what comes, and signs in again
-// whenever its connection breaks. It gives the sessions that it was shown.
-func answering(t *testing.T, url, account string) <-chan string {
+// whenever its connection breaks. It gives the sessions that it was shown, and those
+// whose end it heard.
+func answering(t *testing.T, url, account string) (shown, ended <-chan string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	shown, signedIn, done := make(chan string, 16), make(chan struct{}, 16), make(chan struct{})
+	calls, ends, signedIn, done := make(chan string, 16), make(chan string, 16), make(chan struct{}, 16), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			if err := answerOnce(ctx, url, account, shown, signedIn); err != nil {
+			if err := answerOnce(ctx, url, account, calls, ends, signedIn); err != nil {
 				select {
 				case <-time.After(20 * time.Millisecond): // until it is up again
 				case <-ctx.Done():
@@ -73,10 +81,10 @@ func answering(t *testing.T, url, account string) <-chan string {
 	case <-time.After(patience):
 		t.Fatal("the client cannot sign in")
 	}
-	return shown
+	return calls, ends
 }
 
-func answerOnce(ctx context.Context, url, account string, shown chan<- string, signedIn chan<- struct{}) error {
+func answerOnce(ctx context.Context, url, account string, shown, ended chan<- string, signedIn chan<- struct{}) error {
 	c, err := sylkrtctest.Dial(ctx, url, sylkrtctest.V2, sylkrtctest.Options{})
 	if err != nil {
 		return err
@@ -87,9 +95,15 @@ func answerOnce(ctx context.Context, url, account string, shown chan<- string, s
 	}
 	signedIn <- struct{}{}
 	for {
-		m, err := c.Incoming(ctx, account)
+		m, err := c.Next(ctx, func(m sylkrtctest.Message) bool {
+			return m.Event == "incoming-session" && m.Account == account || m.Event == "state" && m.State == "terminated"
+		})
 		if err != nil {
 			return err
+		}
+		if m.State == "terminated" {
+			ended <- m.Session
+			continue
 		}
 		shown <- m.Session
 		if err := c.Answer(ctx, m.Session, line.SDP()); err != nil {
