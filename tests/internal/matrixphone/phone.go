@@ -118,6 +118,18 @@ func (p *Phone) Join(room string) {
 	p.Run(call("join", room))
 }
 
+// Meet has two phones share the keys of an encrypted room, in which p calls first: a
+// client that gets the key of a call's invite after the invite does not ring.
+func (p *Phone) Meet(other *Phone, room string) {
+	p.t.Helper()
+	const hello = "hello"
+	p.start("say", room, hello)
+	harness.Eventually(p.t, signInWithin, other.name()+" reads what is said", func() (bool, string) {
+		said := other.Text(call("lastSaid", room))
+		return said == hello, said
+	})
+}
+
 // Leave leaves a room.
 func (p *Phone) Leave(room string) {
 	p.t.Helper()

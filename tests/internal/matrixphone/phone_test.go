@@ -102,6 +102,9 @@ func TestPhones(t *testing.T) {
 			b := shared.site.Open(t, shared.right, s, bob, Options{Encrypt: c.encrypted})
 			room := alice.CreateRoom(t, dendrite.Room{Invite: []string{bob.ID}, Direct: true, Encrypted: c.encrypted})
 			b.Join(room)
+			if c.encrypted {
+				a.Meet(b, room)
+			}
 			a.Dial(room, c.video)
 			b.AwaitState(step, "incoming")
 			if got := b.Peer(); got != "Alice" {

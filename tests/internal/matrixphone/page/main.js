@@ -19,6 +19,18 @@ window.matrix = {
     await client.joinRoom(roomId);
     await known(client, roomId);
   },
+  /** Sends a text message, and tells what a room's last one is that can be read here. */
+  say: async (roomId, text) => {
+    await known(client, roomId);
+    await client.sendTextMessage(roomId, text);
+  },
+  lastSaid: (roomId) =>
+    client
+      .getRoom(roomId)
+      .getLiveTimeline()
+      .getEvents()
+      .map((event) => event.getContent().body)
+      .findLast((body) => body) ?? "",
   leave: (roomId) => client.leave(roomId),
   deviceId: () => client.getDeviceId(),
 
