@@ -132,7 +132,7 @@ func (s *session) bye(id string) *message {
 		return nil // the host gives the stream's legs up
 	}
 	s.finish(c)
-	s.declineRival(c)
+	rival := s.declineRival(c)
 	s.push(c, func() {
 		leg := s.legOf(c)
 		if leg == "" {
@@ -146,7 +146,7 @@ func (s *session) bye(id string) *message {
 			return wireError(id, errInvalidID)
 		})
 	})
-	return nil
+	return rival
 }
 
 // action moves a call to the subscriber's phone: call state has it ring and says

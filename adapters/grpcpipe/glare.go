@@ -63,11 +63,12 @@ func (s *session) unhide() {
 	}
 }
 
-// declineRival ends a hidden call with the terminal's own. It is called with mu held.
-func (s *session) declineRival(own *call) {
+// declineRival ends a hidden call with the terminal's own; a terminal that knows it is
+// told. It is called with mu held.
+func (s *session) declineRival(own *call) *message {
 	c := own.rival
 	if c == nil || c.over {
-		return
+		return nil
 	}
 	leg := c.leg
 	s.finish(c)
@@ -75,4 +76,8 @@ func (s *session) declineRival(own *call) {
 		cmd := legCommand(s.principal, leg, hangUpCommand(callv1.Reason_REASON_UNSPECIFIED))
 		s.accept(c, cmd, kit.Ref{}, func(*callv1.Reply, error) *message { return nil })
 	})
+	if c.offer != nil {
+		return nil
+	}
+	return wireBye(c.id)
 }

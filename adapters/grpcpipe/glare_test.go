@@ -95,6 +95,9 @@ func TestByeInGlareOnPipe(t *testing.T) {
 	for _, behind := range []bool{false, true} {
 		s, p, own, in, goOn := cross(t, behind, nil)
 		p.send(wireBye(""))
+		if !behind {
+			p.hears("bye id=" + in)
+		}
 		if c := s.host.command(t); c.GetHangUp() == nil || c.GetLegId() != in {
 			t.Errorf("first %v", c)
 		}
