@@ -30,7 +30,7 @@ func races() []race {
 			name: "bye against re-offer", phones: []string{"alice", "bob"},
 			needs: []kittest.Ability{kittest.Reoffers}, run: byeAgainstReoffer,
 		},
-		{name: "glare", phones: []string{"alice", "bob"}, run: glare},
+		{name: "glare", phones: []string{"alice", "bob"}, late: true, run: glare},
 	}
 }
 
