@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,20 +18,10 @@ import (
 var binary harness.Binary
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	harness.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (status int, err error) {
-	dir, err := os.MkdirTemp("", "tandem-clients-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func run(m *testing.M, dir string) (status int, err error) {
 	if binary, err = harness.Build(dir); err != nil {
 		return 1, err
 	}

@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -28,20 +27,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	harness.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (status int, err error) {
-	dir, err := os.MkdirTemp("", "tandem-e2e-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func run(m *testing.M, dir string) (status int, err error) {
 	if shared.binary, err = harness.Build(dir); err != nil {
 		return 1, err
 	}

@@ -5,8 +5,6 @@ package encryption
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -21,19 +19,10 @@ var shared struct { //nolint:gochecknoglobals // a browser takes seconds to star
 }
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	harness.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "encryption")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func run(m *testing.M, dir string) (code int, err error) {
 	if shared.site, err = matrixphone.NewSite(context.Background(), "../internal/matrixphone"); err != nil {
 		return 1, err
 	}

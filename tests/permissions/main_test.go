@@ -1,9 +1,6 @@
 package permissions
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/tandem-rtc/tandem/tests/internal/harness"
@@ -12,20 +9,10 @@ import (
 var binary harness.Binary
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	harness.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (status int, err error) {
-	dir, err := os.MkdirTemp("", "tandem-permissions-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+func run(m *testing.M, dir string) (status int, err error) {
 	if binary, err = harness.Build(dir); err != nil {
 		return 1, err
 	}

@@ -1,7 +1,6 @@
 package guide
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -26,24 +25,14 @@ const root = "../../.."
 var binary harness.Binary
 
 func TestMain(m *testing.M) {
-	status, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.Exit(status)
+	harness.Main(func(dir string) (int, error) { return run(m, dir) })
 }
 
-func run(m *testing.M) (status int, err error) {
+func run(m *testing.M, dir string) (status int, err error) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "4"); err != nil { // also with two cores: they wait most of the time
 		return 1, err
 	}
-	dir, err := os.MkdirTemp("", "tandem-guide-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if binary, err = harness.Build(dir); err != nil {
 		return 1, err
 	}
