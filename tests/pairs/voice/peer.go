@@ -11,13 +11,16 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/tandem-rtc/tandem/services/media/gathering"
 )
 
 // peer is a voice with media.
 type peer struct {
-	name string
-	room *Room
-	pc   *webrtc.PeerConnection
+	name      string
+	room      *Room
+	pc        *webrtc.PeerConnection
+	gathering *gathering.Gathering
 
 	audio, video *track
 	done         chan struct{}
@@ -69,7 +72,7 @@ func Real(name string, room *Room) (Voice, error) {
 		return nil, fmt.Errorf("peer connection: %w", err)
 	}
 	p := &peer{
-		name: name, room: room, pc: pc, done: make(chan struct{}), started: time.Now(),
+		name: name, room: room, pc: pc, gathering: gathering.Follow(pc), done: make(chan struct{}), started: time.Now(),
 		may:  map[string]bool{},
 		last: map[string]heard{Audio: {count: map[string]int{}}, Video: {count: map[string]int{}}},
 	}
@@ -179,19 +182,16 @@ func (p *peer) Answer(offer string) (string, error) {
 
 // describe makes a description the local one and gives what is sent of it.
 func (p *peer) describe(d webrtc.SessionDescription, offering bool) (string, error) {
-	gathered := webrtc.GatheringCompletePromise(p.pc)
-	if err := p.pc.SetLocalDescription(d); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	local, err := p.gathering.Describe(ctx, d)
+	if err != nil {
 		return "", fmt.Errorf("local description: %w", err)
-	}
-	select {
-	case <-gathered:
-	case <-time.After(30 * time.Second):
-		return "", errors.New("gathering candidates takes too long")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.offering = offering
-	p.local = limit(p.pc.LocalDescription().SDP, func(kind string) (send, receive bool) {
+	p.local = limit(local, func(kind string) (send, receive bool) {
 		live := kind != Video || !p.noVideo
 		return live, live && !p.held
 	})

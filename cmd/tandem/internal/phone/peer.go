@@ -12,14 +12,17 @@ import (
 
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/tandem-rtc/tandem/services/media/gathering"
 )
 
 // peer is one transport of a call's media. Descriptions are complete, both
 // ways: WG2 has no message for a candidate.
 type peer struct {
-	s   *sound
-	log *slog.Logger
-	pc  *webrtc.PeerConnection
+	s         *sound
+	log       *slog.Logger
+	pc        *webrtc.PeerConnection
+	gathering *gathering.Gathering
 	// connected and failed are closed when that happens.
 	connected, failed chan struct{}
 	isUp, isDown      sync.Once
@@ -45,7 +48,8 @@ func newPeer(s *sound, loopback bool) (*peer, error) {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
 	p := &peer{
-		s: s, log: s.log, pc: pc, connected: make(chan struct{}), failed: make(chan struct{}),
+		s: s, log: s.log, pc: pc, gathering: gathering.Follow(pc),
+		connected: make(chan struct{}), failed: make(chan struct{}),
 		audio: newOutTrack("audio", webrtc.RTPCodecTypeAudio),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -182,18 +186,13 @@ func (p *peer) send(t *outTrack) error {
 
 // local applies our description and gives it with all candidates.
 func (p *peer) local(ctx context.Context, d webrtc.SessionDescription) (string, error) {
-	gathered := webrtc.GatheringCompletePromise(p.pc)
-	if err := p.pc.SetLocalDescription(d); err != nil {
-		return "", fmt.Errorf("phone: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
-	select {
-	case <-gathered:
-		return p.pc.LocalDescription().SDP, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
+	sdp, err := p.gathering.Describe(ctx, d)
+	if err != nil {
+		return "", fmt.Errorf("phone: %w", err)
 	}
+	return sdp, nil
 }
 
 // close ends the transport and everything that uses it.

@@ -14,6 +14,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/tandem-rtc/tandem/services/media/gathering"
 )
 
 // Options say what a client is like.
@@ -53,6 +55,7 @@ type Client struct {
 	// Received counts packets of each kind.
 	Audio, Video atomic.Int64
 
+	gathering *gathering.Gathering
 	connected chan struct{}
 	gone      chan struct{}
 	once      [2]sync.Once
@@ -96,7 +99,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		PC: pc, Tracks: map[string]*webrtc.TrackLocalStaticRTP{}, Packets: make(chan Packet, 8192),
+		PC: pc, gathering: gathering.Follow(pc), Tracks: map[string]*webrtc.TrackLocalStaticRTP{}, Packets: make(chan Packet, 8192),
 		RTCP: make(chan rtcp.Packet, 256), connected: make(chan struct{}), gone: make(chan struct{}),
 	}
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
@@ -237,16 +240,9 @@ func (c *Client) AnswerTaken() (string, error) {
 }
 
 func (c *Client) local(d webrtc.SessionDescription) (string, error) {
-	done := webrtc.GatheringCompletePromise(c.PC)
-	if err := c.PC.SetLocalDescription(d); err != nil {
-		return "", err
-	}
-	select {
-	case <-done:
-		return c.PC.LocalDescription().SDP, nil
-	case <-time.After(5 * time.Second):
-		return "", errors.New("gathering takes too long")
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.gathering.Describe(ctx, d)
 }
 
 // Take takes the answer to the client's offer.
