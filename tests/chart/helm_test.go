@@ -61,7 +61,13 @@ func values(t *testing.T) map[string]string {
 
 func render(t *testing.T, file string, more ...string) string {
 	t.Helper()
-	args := append([]string{"template", "phone", chart, "--namespace", "calls", "--kube-version", "1.36.0", "-f", file}, more...)
+	return renderAs(t, "phone", file, more...)
+}
+
+// renderAs renders with a release's name.
+func renderAs(t *testing.T, release, file string, more ...string) string {
+	t.Helper()
+	args := append([]string{"template", release, chart, "--namespace", "calls", "--kube-version", "1.36.0", "-f", file}, more...)
 	out, err := helm(t, args...)
 	if err != nil {
 		t.Fatal(err)
@@ -114,29 +120,45 @@ func firstDifference(want, got string) string {
 // What the schema or a template refuses, and what it says.
 func TestRefused(t *testing.T) {
 	for set, want := range map[string]string{
-		"nats.replicas=2":                               "at '/nats/replicas': value must be one of 1, 3, 5",
-		"media.replicas=11":                             "at '/media/replicas': maximum: got 11, want 10",
-		"media.exposure=clusterIP":                      "at '/media/exposure': value must be one of 'nodePort', 'hostNetwork', 'loadBalancer', 'none'",
-		"media.nodePortBase=30795":                      "at '/media/nodePortBase': multipleOf: got",
-		"media.exposure=loadBalancer":                   "media.externalAddress is needed with media.exposure loadBalancer",
-		"grpcpipe.replica=3":                            "at '/grpcpipe': additional properties 'replica' not allowed",
-		"config.secret=x":                               "config.secret is not said here",
-		"nats.enabled=false":                            "nats.external.url is needed when nats.enabled is false",
-		"nats.external.url=http://nats:4222":            "at '/nats/external/url'",
-		"ingress.enabled=true":                          "ingress.host is needed with ingress.enabled",
-		"gateway.enabled=true":                          "gateway.parentRefs is needed with gateway.enabled",
-		"test.call=echo":                                "at '/test/call'",
-		"callstate.autoscaling.cpu=200":                 "at '/callstate/autoscaling/cpu': maximum: got 200, want 100",
-		"sylkrtc.service.type=ExternalName":             "at '/sylkrtc/service/type'",
-		"console.resources.requests.cpu=null":           "at '/console/resources/requests': missing property 'cpu'",
-		"demo=maybe":                                    "at '/demo': got string, want boolean",
-		"networkPolicy.monitoringNamespaces=monitoring": "at '/networkPolicy/monitoringNamespaces': got string, want array",
-		"monitoring.podMonitor.interval=15":             "at '/monitoring/podMonitor/interval'",
-		"nats.persistence.size=lots":                    "at '/nats/persistence/size'",
-		"image.pullPolicy=Sometimes":                    "at '/image/pullPolicy'",
-		"media.exposure=hostNetwork":                    "networkPolicy.nodeCIDRs is needed with media.exposure hostNetwork",
-		"networkPolicy.nodeCIDRs={10.0.0.1}":            "at '/networkPolicy/nodeCIDRs/0'",
-		"test.caSecret=not a name":                      "at '/test/caSecret'",
+		"nats.replicas=2":                                                "at '/nats/replicas': value must be one of 1, 3, 5",
+		"media.replicas=11":                                              "at '/media/replicas': maximum: got 11, want 10",
+		"media.exposure=clusterIP":                                       "at '/media/exposure': value must be one of 'nodePort', 'hostNetwork', 'loadBalancer', 'none'",
+		"media.nodePortBase=30795":                                       "at '/media/nodePortBase': multipleOf: got",
+		"media.exposure=loadBalancer":                                    "media.externalAddress is needed with media.exposure loadBalancer",
+		"grpcpipe.replica=3":                                             "at '/grpcpipe': additional properties 'replica' not allowed",
+		"config.secret=x":                                                "config.secret is not said here",
+		"config.admin.tls.cert_file=x":                                   "config.admin.tls is not said here",
+		"config.sylkrtc.listen=x":                                        "config.sylkrtc.listen is not said here",
+		"config.media.external_ip={192.0.2.1}":                           "config.media.external_ip is not said here",
+		"config.nats.password=x":                                         "config.nats.password is not said here",
+		"config.plaintext={all}":                                         "config.plaintext is not said here",
+		"fullnameOverride=1st":                                           "at '/fullnameOverride'",
+		"image.digest=sha256:12":                                         "at '/image/digest'",
+		"podLabels.app\\.kubernetes\\.io/name=x":                         "at '/podLabels/app.kubernetes.io~1name': false schema",
+		"sylkrtc.podLabels.helm\\.sh/chart=x":                            "at '/sylkrtc/podLabels/helm.sh~1chart': false schema",
+		"podSecurityContext.runAsNonRoot=false":                          "at '/podSecurityContext': additional properties 'runAsNonRoot' not allowed",
+		"podSecurityContext.runAsUser=0":                                 "at '/podSecurityContext/runAsUser': minimum: got 0, want 1",
+		"sylkrtc.service.spec.selector.app=x":                            "at '/sylkrtc/service/spec': additional properties 'selector' not allowed",
+		"ipFamilyPolicy=Both":                                            "at '/ipFamilyPolicy'",
+		"nats.volumes[0].name=x":                                         "at '/nats': additional properties 'volumes' not allowed",
+		"directoryPods.configSecret=who,directory.domains={example.org}": "directory is not said with directoryPods.configSecret",
+		"nats.enabled=false":                                             "nats.external.url is needed when nats.enabled is false",
+		"nats.external.url=http://nats:4222":                             "at '/nats/external/url'",
+		"ingress.enabled=true":                                           "ingress.host is needed with ingress.enabled",
+		"gateway.enabled=true":                                           "gateway.parentRefs is needed with gateway.enabled",
+		"test.call=echo":                                                 "at '/test/call'",
+		"callstate.autoscaling.cpu=2000":                                 "at '/callstate/autoscaling/cpu': maximum: got 2,000, want 1,000",
+		"callstate.autoscaling.enabled=true,callstate.autoscaling.min=9": "callstate.autoscaling: min 9 is more than max 6",
+		"sylkrtc.service.type=ExternalName":                              "at '/sylkrtc/service/type'",
+		"console.resources.requests.cpu=null":                            "at '/console/resources/requests': missing property 'cpu'",
+		"demo=maybe":                                                     "at '/demo': got string, want boolean",
+		"networkPolicy.monitoringNamespaces=monitoring":                  "at '/networkPolicy/monitoringNamespaces': got string, want array",
+		"monitoring.podMonitor.interval=15":                              "at '/monitoring/podMonitor/interval'",
+		"nats.persistence.size=lots":                                     "at '/nats/persistence/size'",
+		"image.pullPolicy=Sometimes":                                     "at '/image/pullPolicy'",
+		"media.exposure=hostNetwork":                                     "networkPolicy.nodeCIDRs is needed with media.exposure hostNetwork",
+		"networkPolicy.nodeCIDRs={10.0.0.1}":                             "at '/networkPolicy/nodeCIDRs/0'",
+		"test.caSecret=not a name":                                       "at '/test/caSecret'",
 
 		"matrix.enabled=true": "matrix.homeserver is needed with matrix.enabled: the URL",
 		"matrix.enabled=true,matrix.homeserver=http://hs:8008":                                                           "matrix.serverName is needed with matrix.enabled: the homeserver's name",

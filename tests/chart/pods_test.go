@@ -82,7 +82,7 @@ func TestPodsAreRestricted(t *testing.T) {
 			if spec["automountServiceAccountToken"] != false {
 				t.Errorf("%s gets a token of the API server", where)
 			}
-			if host := spec["hostNetwork"] == true; host != (name == "hostnetwork" && strings.HasSuffix(pod, "-media")) {
+			if host := spec["hostNetwork"] == true; host != ((name == "hostnetwork" || name == "platform") && strings.HasSuffix(pod, "-media")) {
 				t.Errorf("%s: host network: %v", where, host)
 			}
 			for _, c := range append(list(spec["initContainers"]), list(spec["containers"])...) {
@@ -90,7 +90,9 @@ func TestPodsAreRestricted(t *testing.T) {
 				if at(s, "allowPrivilegeEscalation") != false || at(s, "readOnlyRootFilesystem") != true || fmt.Sprint(at(s, "capabilities", "drop")) != "[ALL]" {
 					t.Errorf("%s: container %v: %v", where, at(c, "name"), s)
 				}
-				if at(c, "resources", "limits", "memory") == nil || at(c, "resources", "requests", "cpu") == nil {
+				// platform takes call state's limit away
+				limited := at(c, "resources", "limits", "memory") != nil || name == "platform" && at(c, "name") == "callstate"
+				if !limited || at(c, "resources", "requests", "cpu") == nil {
 					t.Errorf("%s: container %v: resources %v", where, at(c, "name"), at(c, "resources"))
 				}
 			}
@@ -142,10 +144,16 @@ func TestSeedStaysInSetup(t *testing.T) {
 
 // The dashboard and the alerts are those that the compose deployment has.
 func TestObservability(t *testing.T) {
-	text := render(t, "testdata/values/minimal.yaml", "--set", "monitoring.dashboards.enabled=true,monitoring.rules.enabled=true")
+	text := render(t, "testdata/values/minimal.yaml", "--set", "monitoring.dashboards.enabled=true,monitoring.rules.enabled=true,monitoring.podMonitor.enabled=true")
 	found := 0
 	for _, o := range objects(t, text) {
 		switch {
+		case o["kind"] == "PodMonitor":
+			// Both ask for the job "tandem".
+			if label := at(o, "spec", "jobLabel"); at(o, "metadata", "labels", fmt.Sprint(label)) != "tandem" {
+				t.Errorf("the job is called by the label %v", label)
+			}
+			found++
 		case o["kind"] == "PrometheusRule":
 			alerts, err := os.ReadFile("../../deploy/observability/alerts.yml")
 			if err != nil {
@@ -164,8 +172,8 @@ func TestObservability(t *testing.T) {
 			found++
 		}
 	}
-	if found != 2 {
-		t.Errorf("%d of two", found)
+	if found != 3 {
+		t.Errorf("%d of three", found)
 	}
 }
 

@@ -21,6 +21,9 @@ func TestObjectsFitTheirSchemas(t *testing.T) {
 	for _, file := range values(t) {
 		all.WriteString(render(t, file) + "\n---\n")
 	}
+	for _, release := range releases {
+		all.WriteString(renderAs(t, release, "testdata/values/tls.yaml") + "\n---\n")
+	}
 	check := func(text string) (string, error) {
 		return run(t, "kubeconform", []byte(text), "-strict", "-summary", "-schema-location", filepath.Join(dir, "{{.ResourceKind}}{{.KindSuffix}}.json"))
 	}

@@ -1,4 +1,48 @@
 {{/*
+Where and as what pods run, by the values of all pods and those of a role, which
+replace them. Takes root and values, and apart (an anti-affinity
+that must hold).
+*/}}
+{{- define "tandem.placement" -}}
+{{- $all := .root.Values -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- $of := get $.values $key | default (get $all $key) }}
+{{- if and (eq $key "affinity") $.apart }}
+{{- $terms := append (dig "podAntiAffinity" "requiredDuringSchedulingIgnoredDuringExecution" (list) ($of | default dict)) $.apart }}
+{{- $of = mustMergeOverwrite (deepCopy ($of | default dict)) (dict "podAntiAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" $terms)) }}
+{{- end }}
+{{- if $of }}
+{{ dict $key $of | toYaml }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of a pod: all pods' and the role's. Takes root, role and values. */}}
+{{- define "tandem.podLabels" -}}
+{{- $more := mustMergeOverwrite (dict) .root.Values.podLabels (.values.podLabels | default dict) -}}
+{{ include "tandem.labels" (dict "root" .root "role" .role "more" $more) }}
+{{- end }}
+
+{{/* The same of annotations. */}}
+{{- define "tandem.podAnnotations" -}}
+{{- with mustMergeOverwrite (dict) .root.Values.podAnnotations (.values.podAnnotations | default dict) }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Pods of a role apart from each other, if they can be. Takes root and role. */}}
+{{- define "tandem.topology" -}}
+{{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- maxSkew: 1
+  topologyKey: {{ $key }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "tandem.selector" $ | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/*
 A pod of a role. Takes root, role, values (of the role), and as far as the role
 has them: ports (list of name, port, protocol), env (list), setup (further
 arguments of the set-up), secrets (further ones, by the name of their mount below
@@ -10,17 +54,15 @@ arguments of the set-up), secrets (further ones, by the name of their mount belo
 {{- $console := eq .role "console" -}}
 metadata:
   labels:
-    {{- include "tandem.labels" . | nindent 4 }}
-    {{- with $root.Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "tandem.podLabels" . | nindent 4 }}
   annotations:
-    checksum/config: {{ include (print $root.Template.BasePath "/config.yaml") $root | sha256sum }}
-    {{- with $root.Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
+    # What the role reads at its start, and no other role's.
+    checksum/config: {{ include (ternary "tandem.directoryConfig" "tandem.config" (eq .role "directory")) $root | sha256sum }}
+    {{- with include "tandem.podAnnotations" . }}
+    {{- . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "tandem.name" $root }}
+  serviceAccountName: {{ include "tandem.account" $root }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- if .hostNetwork }}
@@ -31,36 +73,19 @@ spec:
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $root.Values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
+  {{- $apart := dict }}
+  {{- if .hostNetwork }}
+  {{- $apart = dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "tandem.selector" . | fromYaml)) }}
   {{- end }}
-  {{- with $root.Values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "tandem.placement" (dict "root" $root "values" .values "apart" $apart) | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   # The wait before the end, the role's own drain, and a margin.
   terminationGracePeriodSeconds: {{ add $root.Values.preStopSeconds $drain 20 }}
   securityContext:
     {{- include "tandem.podSecurity" $root | nindent 4 }}
   topologySpreadConstraints:
-    {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-    - maxSkew: 1
-      topologyKey: {{ $key }}
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector:
-        matchLabels:
-          {{- include "tandem.selector" $ | nindent 10 }}
-    {{- end }}
-  {{- if .hostNetwork }}
-  affinity:
-    podAntiAffinity:
-      requiredDuringSchedulingIgnoredDuringExecution:
-        - topologyKey: kubernetes.io/hostname
-          labelSelector:
-            matchLabels:
-              {{- include "tandem.selector" . | nindent 14 }}
-  {{- end }}
+    {{- include "tandem.topology" . | trim | nindent 4 }}
   initContainers:
     # It alone sees the seed; the role gets what is made from it for this role.
     - name: setup
@@ -86,9 +111,10 @@ spec:
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
         - name: POD_IP
           valueFrom: {fieldRef: {fieldPath: status.podIP}}
-        # A soft limit: beyond what it asked for, memory is collected sooner.
-        - name: GOMEMLIMIT
-          valueFrom: {resourceFieldRef: {resource: requests.memory}}
+        {{- with include "tandem.memory" .values.resources }}
+        # Four fifths of the limit: beyond that, memory is collected sooner.
+        - {name: GOMEMLIMIT, value: {{ . | quote }}}
+        {{- end }}
         - {name: TANDEM_DATA_DIR, value: ""}
         - {name: TANDEM_NATS_URL, value: {{ include "tandem.natsURL" $root | quote }}}
         - {name: TANDEM_NATS_REPLICAS, value: {{ ternary $root.Values.nats.replicas $root.Values.nats.external.replicas $root.Values.nats.enabled | quote }}}
@@ -113,7 +139,7 @@ spec:
         - {name: TANDEM_{{ upper .role }}_TLS_CERT_FILE, value: /tls/tls.crt}
         - {name: TANDEM_{{ upper .role }}_TLS_KEY_FILE, value: /tls/tls.key}
         {{- end }}
-        {{- range .env }}
+        {{- range concat (.env | default list) $root.Values.env (.values.env | default list) }}
         - {{ toJson . }}
         {{- end }}
       ports:
@@ -148,6 +174,9 @@ spec:
         {{- if .tls }}
         - {name: tls, mountPath: /tls, readOnly: true}
         {{- end }}
+        {{- range .values.volumeMounts }}
+        - {{ toJson . }}
+        {{- end }}
         {{- range $name, $_ := .secrets }}
         - {name: {{ $name }}, mountPath: /{{ $name }}, readOnly: true}
         {{- end }}
@@ -161,24 +190,27 @@ spec:
         {{- end }}
   volumes:
     - name: seed
-      secret: {secretName: {{ include "tandem.seedSecret" $root }}, items: [{key: seed, path: seed}]}
+      secret: {secretName: {{ include "tandem.seedSecret" $root | quote }}, items: [{key: seed, path: seed}]}
     - name: keep
       emptyDir: {medium: Memory, sizeLimit: 1Mi}
     - name: secrets
       emptyDir: {medium: Memory, sizeLimit: 1Mi}
     - name: config
       {{- if eq .role "directory" }}
-      secret: {secretName: {{ include "tandem.name" $root }}-directory}
+      secret: {secretName: {{ $root.Values.directoryPods.configSecret | default (printf "%s-directory" (include "tandem.name" $root)) | quote }}}
       {{- else }}
       configMap: {name: {{ include "tandem.name" $root }}}
       {{- end }}
+    {{- range .values.volumes }}
+    - {{ toJson . }}
+    {{- end }}
     {{- if .tls }}
     - name: tls
-      secret: {secretName: {{ .tls }}}
+      secret: {secretName: {{ .tls | quote }}}
     {{- end }}
     {{- range $name, $secret := .secrets }}
     - name: {{ $name }}
-      secret: {secretName: {{ $secret }}}
+      secret: {secretName: {{ $secret | quote }}}
     {{- end }}
     {{- if not $root.Values.nats.enabled }}
     {{- if and $root.Values.nats.external.secretPrefix (not $console) }}
@@ -192,7 +224,7 @@ spec:
     {{- end }}
     {{- if $root.Values.nats.external.caSecret }}
     - name: nats-ca
-      secret: {secretName: {{ $root.Values.nats.external.caSecret }}}
+      secret: {secretName: {{ $root.Values.nats.external.caSecret | quote }}}
     {{- end }}
     {{- end }}
 {{- end }}

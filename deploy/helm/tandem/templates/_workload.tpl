@@ -32,6 +32,15 @@ spec:
     {{- include "tandem.pod" . | nindent 4 }}
 {{- end }}
 
+{{/* Further fields of a service. Takes root and spec. */}}
+{{- define "tandem.serviceSpec" -}}
+{{- $spec := .spec | default dict -}}
+{{- with .root.Values.ipFamilyPolicy -}}
+{{- $spec = merge (dict) $spec (dict "ipFamilyPolicy" .) -}}
+{{- end -}}
+{{- if $spec }}{{ toYaml $spec }}{{ end -}}
+{{- end }}
+
 {{/* A role's service. Takes root, role, values, ports (of a Service). */}}
 {{- define "tandem.service" -}}
 apiVersion: v1
@@ -46,6 +55,9 @@ metadata:
   {{- end }}
 spec:
   type: {{ .values.service.type }}
+  {{- with include "tandem.serviceSpec" (dict "root" .root "spec" .values.service.spec) }}
+  {{- . | nindent 2 }}
+  {{- end }}
   selector:
     {{- include "tandem.selector" . | nindent 4 }}
   ports:
@@ -62,6 +74,9 @@ metadata:
     {{- include "tandem.labels" . | nindent 4 }}
 spec:
   clusterIP: None
+  {{- with .root.Values.ipFamilyPolicy }}
+  ipFamilyPolicy: {{ . }}
+  {{- end }}
   publishNotReadyAddresses: true
   selector:
     {{- include "tandem.selector" . | nindent 4 }}
@@ -79,6 +94,10 @@ metadata:
     {{- include "tandem.labels" . | nindent 4 }}
 spec:
   maxUnavailable: 1
+  {{- if ne .role "nats" }}
+  # Pods that are not ready, as all are while the bus is away, hold up no drain.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  {{- end }}
   selector:
     matchLabels:
       {{- include "tandem.selector" . | nindent 6 }}
@@ -86,6 +105,11 @@ spec:
 
 {{/* Takes root, role, kind, values, metrics (of an autoscaler). */}}
 {{- define "tandem.hpa" -}}
+{{- with .values.autoscaling }}
+{{- if gt (int .min) (int .max) }}
+{{- fail (printf "%s.autoscaling: min %d is more than max %d" $.role (int .min) (int .max)) }}
+{{- end }}
+{{- end -}}
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
