@@ -70,7 +70,8 @@ type Options struct {
 }
 
 // Run makes the secrets that are not there and writes the files of each role's
-// directory anew. It can be repeated; no secret changes.
+// directory anew. It can be repeated; no secret changes. It fails where one NATS
+// server would become several, or the other way round.
 func Run(o Options) error {
 	kept := filepath.Join(o.Dir, keep)
 	if err := os.MkdirAll(kept, 0o700); err != nil {
@@ -82,6 +83,9 @@ func Run(o Options) error {
 		Servers: o.Servers, Routes: "0.0.0.0:6222",
 	}
 	identities := filepath.Join(kept, Identities)
+	if err := checkNodes(identities, o.Servers); err != nil {
+		return err
+	}
 	if len(o.Seed) > 0 {
 		if err := derive(o.Seed, kept, identities, o.Kinds); err != nil {
 			return err

@@ -77,8 +77,8 @@ func TestEachRoleGetsItsOwn(t *testing.T) {
 
 func TestRepeated(t *testing.T) {
 	dir := lay(t, "nats", "directory", "ws")
-	first := run(t, dir, "")
-	second := run(t, dir, "", "nats-1", "nats-2", "nats-3")
+	first := run(t, dir, "", "nats-1", "nats-2", "nats-3")
+	second := run(t, dir, "", "nats-1", "nats-2", "nats-3", "nats-4", "nats-5")
 	for name, secret := range first {
 		if name := filepath.Base(name); name == "nats.conf" || name == "accounts.conf" {
 			continue
@@ -87,8 +87,11 @@ func TestRepeated(t *testing.T) {
 			t.Errorf("%s changed", name)
 		}
 	}
-	if strings.Contains(first["nats/nats.conf"], "routes") || !strings.Contains(second["nats/nats.conf"], "@nats-3:6222") {
-		t.Errorf("servers of one:\n%s\nof three:\n%s", first["nats/nats.conf"], second["nats/nats.conf"])
+	if strings.Contains(first["nats/nats.conf"], "@nats-5:6222") || !strings.Contains(second["nats/nats.conf"], "@nats-5:6222") {
+		t.Errorf("servers of three:\n%s\nof five:\n%s", first["nats/nats.conf"], second["nats/nats.conf"])
+	}
+	if alone := run(t, lay(t, "nats"), "")["nats/nats.conf"]; strings.Contains(alone, "routes") {
+		t.Errorf("one server:\n%s", alone)
 	}
 	info, err := os.Stat(filepath.Join(dir, "ws/nats/ws.nk"))
 	if err != nil || info.Mode().Perm() != 0o400 {
