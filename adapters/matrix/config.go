@@ -3,6 +3,7 @@ package matrix
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type Config struct {
 	TLS            TLS           `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or on a network of your own."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
-	Advertise      string        `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by. By default http:// and listen."`
+	Advertise      string        `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by, or its IP address alone, with the port of listen. By default http:// and listen."`
 
 	LeaseTTL time.Duration `yaml:"lease" doc:"Of several nodes one serves; when it has not been heard of for this long, another takes over."`
 
@@ -107,8 +108,9 @@ func (c *Config) Validate() error {
 	if err := errors.Join(c.TLS.Validate(), c.Timeouts.Validate()); err != nil {
 		return err
 	}
-	if u, err := url.Parse(c.Advertise); c.Advertise != "" && (err != nil || u.Host == "") {
-		return schema.Invalid("advertise", "must be a URL")
+	_, err = netip.ParseAddr(c.Advertise)
+	if u, no := url.Parse(c.Advertise); c.Advertise != "" && err != nil && (no != nil || u.Host == "") {
+		return schema.Invalid("advertise", "must be a URL or an IP address")
 	}
 	return c.validateLimits()
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/tandem-rtc/tandem/adapters/kit/port"
@@ -39,13 +40,17 @@ func (a *Adapter) listen() (net.Listener, error) {
 
 // advertised is where other nodes reach this one.
 func (a *Adapter) advertised() string {
-	switch {
-	case a.cfg.Advertise != "":
+	at := a.addr.String()
+	if ip, err := netip.ParseAddr(a.cfg.Advertise); err == nil {
+		_, port, _ := net.SplitHostPort(at) // valid
+		at = net.JoinHostPort(ip.String(), port)
+	} else if a.cfg.Advertise != "" {
 		return a.cfg.Advertise
-	case a.cfg.TLS.Cert != "":
-		return "https://" + a.addr.String()
 	}
-	return "http://" + a.addr.String()
+	if a.cfg.TLS.Cert != "" {
+		return "https://" + at
+	}
+	return "http://" + at
 }
 
 func (a *Adapter) webServer() *http.Server {

@@ -92,7 +92,7 @@ func TestHandshakeOrigin(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	patterns := []string{
 		"https://app.example.com", "http://dev.example.com:*", "*.Phones.example", "plain.example", "ported.example:8443",
-		"http://[::1]:3000", "[2001:db8::1]", "null",
+		"http://[::1]:3000", "[2001:db8::1]", "2001:db8::7", "null",
 	}
 	for origin, want := range map[string]bool{
 		"":                              true,
@@ -113,6 +113,7 @@ func TestOrigins(t *testing.T) {
 		"https://[2001:db8::1]":         true,
 		"https://[2001:db8::1]:8443":    true,
 		"https://[2001:db8::2]":         false,
+		"https://[2001:db8::7]:8443":    true,
 		"https://evil.example":          false,
 		"http://localhost:3000":         false, // the port is not on loopback
 		"null":                          true,  // as configured

@@ -2,12 +2,9 @@ package media
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/tandem-rtc/tandem/services/media/internal/pionleg"
@@ -17,10 +14,10 @@ import (
 // Config of a media node. The zero value of a field means its default; see
 // Defaults.
 type Config struct {
-	Listen        string        `yaml:"listen" doc:"UDP address of all legs, host:port. An unspecified host listens on every address of the interfaces below, on that one port; port 0 lets the kernel choose."`
-	ExternalIP    []string      `yaml:"external_ip" doc:"Addresses that terminals reach the node at, IP or IP:port, where they are not its own (1:1 NAT, mapped port). They replace its own in session descriptions. A host name, also with a port, stands for the IPv4 addresses that it has when the node starts."`
+	Listen        string        `yaml:"listen" doc:"UDP address of all legs, host:port. An unspecified host listens on every address of the interfaces below, on that one port: 0.0.0.0 on those of IPv4, or of IPv6 where there are no others, [::] on those of both. Port 0 lets the kernel choose."`
+	ExternalIP    []string      `yaml:"external_ip" doc:"Addresses that terminals reach the node at, IP, IP:port or [IPv6]:port, where they are not its own (1:1 NAT, mapped port). They replace its own in session descriptions. A host name, also with a port, stands for the addresses that it has when the node starts, of the families that the node listens on."`
 	Interfaces    []string      `yaml:"interfaces" doc:"Name patterns of the interfaces to use when listen has no address of its own. Empty means all but loopback."`
-	IPv6          bool          `yaml:"ipv6" doc:"Use IPv6 addresses too when listen has no address of its own."`
+	IPv6          bool          `yaml:"ipv6" doc:"Use IPv6 addresses too when listen is 0.0.0.0."`
 	MaxLegs       int           `yaml:"max_legs" doc:"Legs at once; above it calls are refused as overload."`
 	MaxLines      int           `yaml:"max_lines" doc:"Media lines in one session description."`
 	MaxSDP        int           `yaml:"max_sdp" doc:"Bytes of one session description."`
@@ -53,7 +50,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for i, s := range c.ExternalIP {
-		if !reachable(s) {
+		if _, ok := pionleg.ParseExternal(s); !ok {
 			return fmt.Errorf("external_ip[%d]: %q is no IP and no host name, alone or with :port", i, s)
 		}
 	}
@@ -82,27 +79,6 @@ func (c *Config) Validate() error {
 		}
 	}
 	return nil
-}
-
-// hostName is a host name (RFC 1123) that cannot be taken for a mistyped IPv4
-// address: its last label is no number.
-var hostName = regexp.MustCompile(`^([a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9])?\.)*[a-zA-Z]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.?$`)
-
-// reachable reports whether text can be an external address.
-func reachable(text string) bool {
-	if _, err := netip.ParseAddr(text); err == nil {
-		return true
-	}
-	if _, err := netip.ParseAddrPort(text); err == nil {
-		return true
-	}
-	if host, port, err := net.SplitHostPort(text); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false
-		}
-		text = host
-	}
-	return len(text) <= 253 && hostName.MatchString(text)
 }
 
 // filled gives the configuration with defaults for what is zero.

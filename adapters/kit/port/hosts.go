@@ -21,11 +21,12 @@ type Hosts struct {
 
 // NewHosts lets the given names pass; a leading "*." stands for any names below.
 // Without any names, all pass, but on a port that only this machine can reach:
-// there, localhost and loopback addresses pass besides the names given.
+// there, localhost and loopback addresses pass besides the names given. IPv6
+// addresses are written as they are, or in brackets.
 func NewHosts(names []string, address net.Addr) Hosts {
 	h := Hosts{loopback: address != nil && Loopback(address.String())}
 	for _, n := range names {
-		h.names = append(h.names, strings.ToLower(n))
+		h.names = append(h.names, plain(strings.ToLower(strings.Trim(n, "[]"))))
 	}
 	return h
 }
@@ -40,7 +41,11 @@ func (h Hosts) Strict() Hosts {
 // ValidateHosts reports a name that is none, as an error about a field.
 func ValidateHosts(field string, names []string) error {
 	for _, n := range names {
-		if bare := strings.TrimPrefix(n, "*."); bare == "" || strings.ContainsAny(bare, "*/:@ ") {
+		ip, err := netip.ParseAddr(strings.Trim(n, "[]"))
+		if err == nil && ip.Zone() == "" && strings.HasPrefix(n, "[") == strings.HasSuffix(n, "]") {
+			continue
+		}
+		if bare := strings.TrimPrefix(n, "*."); bare == "" || strings.ContainsAny(bare, "*/:@[] ") {
 			return schema.Invalid(field, "not a host name, without a port: %q", n)
 		}
 	}
@@ -52,7 +57,7 @@ func (h Hosts) Allow(r *http.Request) bool {
 	if len(h.names) == 0 && !h.loopback {
 		return true
 	}
-	name := strings.TrimSuffix(strings.ToLower(hostname(r.Host)), ".")
+	name := plain(strings.TrimSuffix(strings.ToLower(hostname(r.Host)), "."))
 	if h.loopback && loopbackName(name) {
 		return true
 	}
@@ -86,6 +91,14 @@ func (h Hosts) Wrap(next http.Handler, refused func()) http.Handler {
 func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && loopbackName(host)
+}
+
+// plain gives the one way to write an IP address, and leaves other names alone.
+func plain(name string) string {
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.Unmap().String()
+	}
+	return name
 }
 
 // hostname gives a Host header without its port.

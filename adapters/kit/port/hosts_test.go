@@ -26,6 +26,9 @@ func TestHosts(t *testing.T) {
 		{"open", NewHosts(nil, open), []string{"anything", "", "10.0.0.1:80"}, nil},
 		{"open with names", NewHosts(named, open),
 			[]string{"phone.example.org", "x.example.com"}, []string{"localhost", "10.0.0.1", "", "evil.example"}},
+		{"open with addresses", NewHosts([]string{"2001:db8::1", "[2001:DB8:0::2]", "192.0.2.1"}, open),
+			[]string{"[2001:db8::1]:8080", "[2001:db8::2]", "[2001:0db8::0002]:80", "192.0.2.1:8080", "[::ffff:192.0.2.1]"},
+			[]string{"[2001:db8::3]:8080", "192.0.2.2", "2001", "localhost"}},
 		{"strict", NewHosts(nil, nil).Strict(),
 			[]string{"localhost", "10.0.0.1:9464", "[fd00::1]:9464"}, []string{"evil.example", "", "tandem"}},
 		{"strict with names", NewHosts([]string{"tandem"}, nil).Strict(),
@@ -57,10 +60,10 @@ func TestHosts(t *testing.T) {
 }
 
 func TestValidateHosts(t *testing.T) {
-	if err := ValidateHosts("hosts", []string{"a.example", "*.example", "10.0.0.1"}); err != nil {
+	if err := ValidateHosts("hosts", []string{"a.example", "*.example", "10.0.0.1", "2001:db8::1", "[2001:db8::1]"}); err != nil {
 		t.Error(err)
 	}
-	for _, n := range []string{"", "*", "*.", "https://a", "a:1", "a.*", "a b"} {
+	for _, n := range []string{"", "*", "*.", "https://a", "a:1", "a.*", "a b", "[2001:db8::1]:80", "[a.example]", "fe80::1%eth0", "[2001:db8::1"} {
 		if ValidateHosts("hosts", []string{n}) == nil {
 			t.Errorf("%q is taken", n)
 		}

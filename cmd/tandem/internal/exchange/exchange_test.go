@@ -190,6 +190,26 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// A network may have IPv6 alone: then all of it is on such addresses, but media,
+// which is on both here, since pion's terminal has no use for ::1.
+func TestIPv6(t *testing.T) {
+	ports := []string{
+		"admin.listen=[::1]:0", "sylkrtc.listen=[::1]:0", "grpcpipe.listen=[::1]:0", "console.listen=[::1]:0",
+		"media.listen=[::]:0", "media.interfaces=lo", "secret=a secret of two processes", "demo=true",
+	}
+	a := start(t, append(ports, "data_dir="+t.TempDir(), "roles=nats,directory,callstate", "nats.listen=[::1]:0", "node=a")...)
+	b := start(t, append(ports, "roles=media,sylkrtc,grpcpipe,console", "nats.url="+a.nats.URL(), "node=b")...)
+	for _, url := range []string{a.nats.URL(), "http://" + b.Address("grpcpipe"), "http://" + b.Address("admin")} {
+		if !strings.Contains(url, "//[::1]:") {
+			t.Errorf("%s is not IPv6", url)
+		}
+	}
+	if status, body := get(t, "http://"+b.Address("sylkrtc")+"/"); status != http.StatusOK || !strings.Contains(body, "<html") {
+		t.Errorf("page: %d", status)
+	}
+	b.callEcho(t)
+}
+
 // callEcho has the demo phone call the echo number and looks the call up.
 func (r *running) callEcho(t *testing.T) {
 	t.Helper()

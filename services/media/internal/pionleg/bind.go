@@ -1,14 +1,11 @@
 package pionleg
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"path"
-	"strconv"
-	"time"
 
 	"github.com/pion/ice/v4"
 	pion "github.com/pion/transport/v4"
@@ -17,9 +14,6 @@ import (
 // socketBuffer is asked for in each direction; the kernel may give less.
 const socketBuffer = 4 << 20
 
-// lookUpWithin bounds how long an external address's name may take to be found.
-const lookUpWithin = 10 * time.Second
-
 // bind opens one socket for each local address, all on one port: a socket bound
 // to a single address answers from the address it was asked at.
 func (e *Engine) bind(network pion.Net) error {
@@ -27,9 +21,10 @@ func (e *Engine) bind(network pion.Net) error {
 	if err != nil {
 		return fmt.Errorf("pionleg: listen address %q: %w", e.cfg.Listen, err)
 	}
-	addresses := []netip.Addr{host.Addr()}
+	addresses := []netip.Addr{host.Addr().Unmap()}
 	if host.Addr().IsUnspecified() {
-		if addresses, err = localAddresses(e.cfg.Interfaces, e.cfg.IPv6); err != nil {
+		// [::] is both families, as for any port.
+		if addresses, err = localAddresses(e.cfg.Interfaces, e.cfg.IPv6 || host.Addr().Is6()); err != nil {
 			return err
 		}
 	}
@@ -49,7 +44,7 @@ func (e *Engine) bind(network pion.Net) error {
 	}
 	e.listen = netip.AddrPortFrom(host.Addr(), port)
 	if len(e.cfg.External) > 0 {
-		if e.advertise, err = externalAddresses(e.cfg.External, port); err != nil {
+		if e.advertise, err = externalAddresses(e.cfg.External, port, addresses); err != nil {
 			_ = e.mux.Close()
 			return err
 		}
@@ -94,7 +89,7 @@ func localAddresses(patterns []string, v6 bool) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pionleg: %w", err)
 	}
-	var list, loopback []netip.Addr
+	var found []netip.Addr
 	for _, i := range interfaces {
 		if i.Flags&net.FlagUp == 0 || !admitted(i.Name, patterns) {
 			continue
@@ -104,29 +99,45 @@ func localAddresses(patterns []string, v6 bool) ([]netip.Addr, error) {
 			continue
 		}
 		for _, a := range addresses {
-			n, ok := a.(*net.IPNet)
-			if !ok {
-				continue
-			}
-			ip, ok := netip.AddrFromSlice(n.IP)
-			ip = ip.Unmap()
-			switch {
-			case !ok, ip.Is6() && (!v6 || ip.IsLinkLocalUnicast()):
-			case ip.IsLoopback():
-				loopback = append(loopback, ip)
-			default:
-				list = append(list, ip)
+			if n, ok := a.(*net.IPNet); ok {
+				if ip, ok := netip.AddrFromSlice(n.IP); ok {
+					found = append(found, ip.Unmap())
+				}
 			}
 		}
 	}
-	// Loopback counts where it was asked for by name, or is all there is.
-	if len(list) == 0 || len(patterns) > 0 {
-		list = append(list, loopback...)
-	}
+	list := usable(found, v6, len(patterns) > 0)
 	if len(list) == 0 {
 		return nil, errors.New("pionleg: no interface has a usable address")
 	}
 	return list, nil
+}
+
+// usable gives the addresses to listen on: IPv4, and IPv6 where v6 asks for it or
+// there is nothing else; none that are good for one link only. Loopback counts
+// where it was asked for by name, or is all there is.
+func usable(found []netip.Addr, v6, named bool) []netip.Addr {
+	var list, six, loopback []netip.Addr
+	for _, ip := range found {
+		switch {
+		case ip.Is6() && ip.IsLinkLocalUnicast():
+		case ip.IsLoopback():
+			if ip.Is4() || v6 {
+				loopback = append(loopback, ip)
+			}
+		case ip.Is6():
+			six = append(six, ip)
+		default:
+			list = append(list, ip)
+		}
+	}
+	if v6 || len(list) == 0 && !(named && len(loopback) > 0) {
+		list = append(list, six...)
+	}
+	if len(list) == 0 || named {
+		list = append(list, loopback...)
+	}
+	return list
 }
 
 func admitted(name string, patterns []string) bool {
@@ -139,46 +150,4 @@ func admitted(name string, patterns []string) bool {
 		}
 	}
 	return false
-}
-
-func externalAddresses(external []string, port uint16) ([]netip.AddrPort, error) {
-	var list []netip.AddrPort
-	for _, s := range external {
-		if a, err := netip.ParseAddr(s); err == nil {
-			list = append(list, netip.AddrPortFrom(a.Unmap(), port))
-			continue
-		}
-		if a, err := netip.ParseAddrPort(s); err == nil {
-			list = append(list, a)
-			continue
-		}
-		named, err := lookUp(s, port)
-		if err != nil {
-			return nil, fmt.Errorf("pionleg: external address %q: %w", s, err)
-		}
-		list = append(list, named...)
-	}
-	return list, nil
-}
-
-// lookUp gives the IPv4 addresses of a host name, or of a host name and a port.
-func lookUp(name string, port uint16) ([]netip.AddrPort, error) {
-	if host, text, err := net.SplitHostPort(name); err == nil {
-		n, err := strconv.ParseUint(text, 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("port: %w", err)
-		}
-		name, port = host, uint16(n)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookUpWithin)
-	defer cancel()
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
-	if err != nil {
-		return nil, err
-	}
-	var list []netip.AddrPort
-	for _, a := range found {
-		list = append(list, netip.AddrPortFrom(a.Unmap(), port))
-	}
-	return list, nil
 }

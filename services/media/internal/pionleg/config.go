@@ -12,12 +12,12 @@ type Config struct {
 	// Listen is the UDP address of all legs, "host:port". An unspecified host
 	// listens on every address that Interfaces and IPv6 admit, on one port.
 	Listen string
-	// External are the addresses terminals reach it at ("IP" or "IP:port") where
+	// External are the addresses terminals reach it at (see ParseExternal) where
 	// these are not its own (1:1 NAT, a mapped port). They replace its own ones.
 	External []string
 	// Interfaces are name patterns (path.Match); empty admits all but loopback.
 	Interfaces []string
-	// IPv6 also listens on IPv6 addresses when the host is unspecified.
+	// IPv6 also listens on IPv6 addresses when the host is 0.0.0.0, as [::] does.
 	IPv6 bool
 	// Disconnected, Failed and KeepAlive are ICE's timers.
 	Disconnected, Failed, KeepAlive time.Duration
