@@ -55,7 +55,7 @@ func checkExpression(t *testing.T, expr string) (problems []string) {
 	if strings.Count(expr, "(") != strings.Count(expr, ")") || strings.Count(expr, "{") != strings.Count(expr, "}") {
 		problem("brackets of %q", expr)
 	}
-	all := []string{"le", "instance", "role", "job"}
+	all := []string{"le", "instance", "role", "job", "namespace"}
 	for _, m := range used.FindAllStringSubmatch(expr, -1) {
 		name := m[1]
 		known, ok := metrics[name]
