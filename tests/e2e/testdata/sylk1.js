@@ -116,6 +116,8 @@
     },
     async accept(video) {
       const { session, offer } = call;
+      // Browsers of the protocol's time take no other first offer.
+      if (!/^a=setup:actpass\r$/m.test(offer)) throw new Error("the offer decides the DTLS role");
       let introduce;
       const known = new Promise((done) => (introduce = done));
       const { connection, stream } = await connect(session, video, known);

@@ -160,7 +160,8 @@ func (p *peer) MakeOffer(peer sdp.Bounds, video bool) (leg.Outcome, error) {
 		for i := range s.Lines {
 			s.Lines[i].SSRC, s.Lines[i].RTX = 0, 0
 		}
-		s.Setup, s.Remote = sdp.Active, sdp.Transport{}
+		// A client that goes on with its connection keeps its role.
+		s.Setup, s.Remote = sdp.ActPass, sdp.Transport{}
 	}
 	assignSources(s)
 	t, err := p.newTransport(s)

@@ -183,7 +183,7 @@ func TestBrowsersOffersAreAnswered(t *testing.T) {
 			t.Errorf("%s: answer\n%s", name, answer)
 		}
 		out, _ := newLeg(t, e)
-		if offer, err := described(out.MakeOffer(l.Bounds(), true)); err != nil || !strings.Contains(offer, "a=setup:active") {
+		if offer, err := described(out.MakeOffer(l.Bounds(), true)); err != nil || !strings.Contains(offer, "a=setup:actpass") {
 			t.Errorf("%s: %v, offer\n%s", name, err, offer)
 		}
 	}
@@ -300,8 +300,12 @@ func TestLegMadeOfAStateRepeatsItsSession(t *testing.T) {
 	other := open(t, Config{})
 	l := other.Restore(state, newEvents())
 	t.Cleanup(l.Close)
-	if _, err := l.MakeOffer(from, true); err != nil {
+	moved, err := described(l.MakeOffer(from, true))
+	if err != nil {
 		t.Fatal(err)
+	}
+	if n := strings.Count(moved, "a=setup:actpass\r\n"); n != len(state.Session.Lines) { // whichever role the terminal has
+		t.Errorf("offer of another node\n%s", moved)
 	}
 	before, after := state.Session, l.Session()
 	if after.OriginID != before.OriginID || after.OriginVersion != before.OriginVersion+1 || len(after.Lines) != len(before.Lines) {

@@ -21,8 +21,7 @@ func (s *Session) Accept(answer *Description) (*Session, error) {
 	n.Complete, n.Remote = true, answer.Transport
 	if !running {
 		n.Setup = Active
-		if answer.Transport.Setup == Active {
-			// We offered active, so this is wrong, but such a peer then waits for nobody.
+		if answer.Transport.Setup == Active { // as browsers choose
 			n.Setup = Passive
 		}
 	}

@@ -39,7 +39,8 @@ func TestAnswerIsLimitedToWhatTheCalleeAccepted(t *testing.T) {
 	if toCaller.Lines[1].Codecs[0].PayloadType != 98 {
 		t.Errorf("the caller's own payload type is used, not %d", toCaller.Lines[1].Codecs[0].PayloadType)
 	}
-	if toCallee.Setup != Active || toCaller.Setup != Active {
+	// Who answers is active.
+	if toCallee.Setup != Passive || toCaller.Setup != Active {
 		t.Errorf("roles %s %s", toCallee.Setup, toCaller.Setup)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // description: nothing panics, and what we write can be read again.
 func FuzzExchange(f *testing.F) {
 	for _, name := range []string{
-		"chromium-offer.sdp", "chromium-answer.sdp", "chromium-recvonly.sdp", "firefox-offer.sdp", "firefox-answer.sdp", "firefox-recvonly.sdp",
+		"chromium-offer.sdp", "chromium-answer.sdp", "chromium-recvonly.sdp", "chromium69-offer.sdp", "chromium69-answer.sdp", "firefox-offer.sdp", "firefox-answer.sdp", "firefox-recvonly.sdp",
 	} {
 		f.Add(file(f, name))
 	}

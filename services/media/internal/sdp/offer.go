@@ -12,9 +12,10 @@ import (
 // Video is left out for terminals without. prior is the leg's last session, or
 // nil: its slots, mids, payload types and extension ids are repeated, and lines
 // that are gone stay as refused or inactive slots (RFC 8829 section 5.2.2).
-// Error: ErrNotAcceptable.
+// A first offer leaves the DTLS role to the terminal (RFC 5763 section 5): older
+// browsers refuse one that does not. Error: ErrNotAcceptable.
 func Offer(from Bounds, video bool, prior *Session, originID uint64) (*Session, error) {
-	s := &Session{OriginID: originID, OriginVersion: 1, Offered: true, Setup: Active, Grouped: true}
+	s := &Session{OriginID: originID, OriginVersion: 1, Offered: true, Setup: ActPass, Grouped: true}
 	if prior != nil {
 		s = prior.Clone()
 		s.OriginVersion, s.Offered, s.Complete = prior.OriginVersion+1, true, false

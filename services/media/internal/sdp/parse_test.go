@@ -13,6 +13,8 @@ func TestBrowsersOffersAreUnderstood(t *testing.T) {
 		streams, candidates int
 	}{
 		{"chromium-offer.sdp", "opus g722 pcmu pcma telephone-event telephone-event", "vp8 h264 h264 h264 h264 h264 h264 av1 vp9 vp9", 2, 6},
+		// Of 2018: "plan B", where a stream is said with its sources only.
+		{"chromium69-offer.sdp", "opus g722 pcmu pcma telephone-event telephone-event telephone-event telephone-event", "vp8 vp9", 2, 0},
 		{"firefox-offer.sdp", "opus g722 pcmu pcma telephone-event", "vp8 vp9 av1", 2, 0},
 		{"chromium-recvonly.sdp", "opus g722 pcmu pcma telephone-event telephone-event", "", 0, 0},
 		{"firefox-recvonly.sdp", "opus g722 pcmu pcma telephone-event", "", 1, 0},

@@ -7,10 +7,11 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
-// DTLS roles of our side (RFC 8842).
+// DTLS roles of our side (RFC 8842). ActPass leaves the choice to who answers.
 const (
 	Active  = "active"
 	Passive = "passive"
+	ActPass = "actpass"
 )
 
 // Session is our side of an offer/answer exchange: the offer made, or the
@@ -24,7 +25,7 @@ type Session struct {
 	Offered bool
 	// Complete: both descriptions are there.
 	Complete bool
-	// Setup is our DTLS role.
+	// Setup is our DTLS role; ActPass in a first offer, until it is answered.
 	Setup string
 	// Grouped: we use a BUNDLE group.
 	Grouped bool
