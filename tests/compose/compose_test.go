@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -42,6 +44,12 @@ type service struct {
 // load reads the file with settings, away from a user's own .env.
 func load(t *testing.T, env ...string) project {
 	t.Helper()
+	return loadWith(t, nil, env...)
+}
+
+// loadWith reads other files after it.
+func loadWith(t *testing.T, files []string, env ...string) project {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +58,11 @@ func load(t *testing.T, env ...string) project {
 	if _, err := os.Stat(tool); err != nil {
 		t.Fatalf("%v: run 'make setup'", err)
 	}
-	cmd := exec.Command(tool, "--file", "../../deploy/compose.yaml", "--env-file", os.DevNull, "config", "--format", "json")
+	args := []string{"--env-file", os.DevNull, "--file", "../../deploy/compose.yaml"}
+	for _, f := range files {
+		args = append(args, "--file", f)
+	}
+	cmd := exec.Command(tool, append(args, "config", "--format", "json")...)
 	cmd.Env = append([]string{"HOME=" + t.TempDir(), "COMPOSE_PROFILES=demo,nats3,observability"}, env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -78,6 +90,14 @@ func TestContainersAreConfined(t *testing.T) {
 		}
 		if s.MemLimit == "" || s.PidsLimit <= 0 || s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
 			t.Errorf("%s may use too much: memory %q, processes %d, log %v", name, s.MemLimit, s.PidsLimit, s.Logging.Options)
+		}
+		// Go collects in time only if it is told less than the limit.
+		limit, err := strconv.ParseInt(s.MemLimit, 10, 64)
+		if told := s.Environment["GOMEMLIMIT"]; told != "" {
+			n, wrong := strconv.ParseInt(strings.TrimSuffix(told, "MiB"), 10, 64)
+			if err != nil || wrong != nil || n<<20 > limit*9/10 || n<<20 < limit/2 {
+				t.Errorf("%s: Go is told %s of %d bytes, %v, %v", name, told, limit, err, wrong)
+			}
 		}
 		want := "unless-stopped"
 		if name == "setup" {
@@ -134,5 +154,43 @@ func TestPortsAreOpenedWhereToldTo(t *testing.T) {
 		if got := strings.Join(p.Services["setup"].Command, " "); !strings.Contains(got, "--published="+c.at) {
 			t.Errorf("%v: setup is told %s", c.env, got)
 		}
+	}
+}
+
+// What the guide has people write for other keys of the configuration is taken, and
+// they are keys.
+func TestOverride(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```\n(services:\n.*?)```").FindSubmatch(text)
+	keys, err := os.ReadFile("../../docs/config.md")
+	if err != nil || block == nil {
+		t.Fatalf("%q, %v", block, err)
+	}
+	file := filepath.Join(t.TempDir(), "compose.override.yaml")
+	if err := os.WriteFile(file, block[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	with, without := loadWith(t, []string{file}), load(t)
+	changed := 0
+	for name, s := range with.Services {
+		for variable := range s.Environment {
+			if without.Services[name].Environment[variable] == s.Environment[variable] {
+				continue
+			}
+			changed++
+			section, key, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(variable, "TANDEM_")), "_")
+			if _, below, ok := strings.Cut(string(keys), "\n"+section+":\n"); !ok || !strings.Contains(below, "\n  "+key+": ") {
+				t.Errorf("%s of %s is no key", variable, name)
+			}
+		}
+		if len(s.Environment) < len(without.Services[name].Environment) {
+			t.Errorf("%s lost settings", name)
+		}
+	}
+	if changed < 3 {
+		t.Errorf("%d settings are changed by\n%s", changed, block[1])
 	}
 }

@@ -21,7 +21,10 @@ func accepted(t *testing.T) {
 	kubectl(t, "wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=60s")
 	kubectl(t, "create", "namespace", "calls")
 	kubectl(t, "label", "namespace", "calls", "pod-security.kubernetes.io/enforce=restricted")
-	kubectl(t, "-n", "calls", "create", "serviceaccount", "phone-tandem") // which the pod of "helm test" names
+	for _, account := range []string{"phone-tandem", "restricted"} { // which the pod of "helm test" names
+		kubectl(t, "-n", "calls", "create", "serviceaccount", account)
+	}
+	kubectl(t, "create", "priorityclass", "telephony", "--value=1000")
 	files, err := filepath.Glob("../chart/testdata/values/*.yaml")
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%q, %v", files, err)
