@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -24,6 +25,25 @@ func TestAnnounced(t *testing.T) {
 		}
 		if got["TANDEM_MEDIA_EXTERNAL_IP"] != want || got["TANDEM_MEDIA_LISTEN"] != "[::]:7900" {
 			t.Errorf("%s: %s at %s instead of %s", set, got["TANDEM_MEDIA_EXTERNAL_IP"], got["TANDEM_MEDIA_LISTEN"], want)
+		}
+	}
+}
+
+// Media of live calls goes on while a pod takes no new ones, so its way in stays.
+func TestMediaOfPodsThatAreNotReady(t *testing.T) {
+	for _, file := range []string{"minimal", "tls"} {
+		found := 0
+		for _, o := range objects(t, render(t, "testdata/values/"+file+".yaml")) {
+			if o["kind"] != "Service" || !slices.Contains([]string{"phone-tandem-media-0", "phone-tandem-media-1"}, fmt.Sprint(at(o, "metadata", "name"))) {
+				continue
+			}
+			found++
+			if at(o, "spec", "publishNotReadyAddresses") != true {
+				t.Errorf("%s: %v", file, o)
+			}
+		}
+		if found != 2 {
+			t.Errorf("%s: %d services", file, found)
 		}
 	}
 }

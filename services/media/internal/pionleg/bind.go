@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"syscall"
+	"time"
 
 	"github.com/pion/ice/v4"
 	pion "github.com/pion/transport/v4"
@@ -21,23 +23,26 @@ func (e *Engine) bind(network pion.Net) error {
 	if err != nil {
 		return fmt.Errorf("pionleg: listen address %q: %w", e.cfg.Listen, err)
 	}
-	addresses := []netip.Addr{host.Addr().Unmap()}
+	addresses, wait := []netip.Addr{host.Addr().Unmap()}, time.Duration(0)
 	if host.Addr().IsUnspecified() {
+		wait = settleWithin
 		// [::] is both families, as for any port.
 		if addresses, err = localAddresses(e.cfg.Interfaces, e.cfg.IPv6 || host.Addr().Is6()); err != nil {
 			return err
 		}
 	}
-	conns, port, err := listenAll(addresses, host.Port())
+	conns, port, err := listenAll(addresses, host.Port(), wait)
 	if err != nil {
 		return fmt.Errorf("pionleg: %w", err)
 	}
 	muxes := make([]ice.UDPMux, 0, len(conns))
-	for i, c := range conns {
+	addresses = addresses[:0]
+	for _, c := range conns {
 		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{
 			Logger: e.logs.NewLogger("mux"), UDPConn: socket{c, e.guard}, Net: network,
 		}))
-		e.advertise = append(e.advertise, netip.AddrPortFrom(addresses[i], port))
+		addresses = append(addresses, local(c).Addr())
+		e.advertise = append(e.advertise, netip.AddrPortFrom(local(c).Addr(), port))
 	}
 	if e.mux = muxes[0]; len(muxes) > 1 {
 		e.mux = ice.NewMultiUDPMuxDefault(muxes...)
@@ -52,24 +57,36 @@ func (e *Engine) bind(network pion.Net) error {
 	return nil
 }
 
+// settleWithin bounds how long an address may take to be usable after it is there:
+// the kernel makes sure first that nobody else has it (RFC 4862 section 5.4).
+const (
+	settleWithin = 3 * time.Second
+	settleEvery  = 100 * time.Millisecond
+)
+
 // listenAll binds the same port on all addresses; port 0 lets the kernel choose
-// on the first.
-func listenAll(addresses []netip.Addr, port uint16) ([]*net.UDPConn, uint16, error) {
+// on the first. With wait, an address that is not usable by then is left out.
+func listenAll(addresses []netip.Addr, port uint16, wait time.Duration) ([]*net.UDPConn, uint16, error) {
 	for attempt := 0; ; attempt++ {
 		conns := make([]*net.UDPConn, 0, len(addresses))
 		bound := port
-		var err error
+		var err, unusable error
 		for _, a := range addresses {
 			var c *net.UDPConn
-			if c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, bound))); err != nil {
+			if c, err = listenOn(netip.AddrPortFrom(a, bound), wait); err != nil {
+				if wait > 0 && errors.Is(err, syscall.EADDRNOTAVAIL) {
+					err, unusable = nil, err
+					continue
+				}
 				break
 			}
 			_ = c.SetReadBuffer(socketBuffer)
 			_ = c.SetWriteBuffer(socketBuffer)
 			conns = append(conns, c)
-			if local, ok := c.LocalAddr().(*net.UDPAddr); ok {
-				bound = local.AddrPort().Port()
-			}
+			bound = local(c).Port()
+		}
+		if err == nil && len(conns) == 0 {
+			return nil, 0, unusable
 		}
 		if err == nil {
 			return conns, bound, nil
@@ -81,6 +98,23 @@ func listenAll(addresses []netip.Addr, port uint16) ([]*net.UDPConn, uint16, err
 			return nil, 0, err
 		}
 	}
+}
+
+// listenOn binds one address, and waits for it to be usable.
+func listenOn(a netip.AddrPort, wait time.Duration) (*net.UDPConn, error) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(settleEvery) {
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
+		if err == nil || !errors.Is(err, syscall.EADDRNOTAVAIL) || time.Now().After(deadline) {
+			return c, err //nolint:wrapcheck // says address and reason
+		}
+	}
+}
+
+// local is the address that a socket is bound to.
+func local(c *net.UDPConn) netip.AddrPort {
+	a, _ := c.LocalAddr().(*net.UDPAddr)
+	at := a.AddrPort()
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
 // localAddresses are the addresses of the admitted interfaces that are up.

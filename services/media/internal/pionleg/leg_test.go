@@ -391,7 +391,7 @@ func TestSilentSourcesMakeRoom(t *testing.T) {
 }
 
 func TestSocketIgnoresWriteDeadlines(t *testing.T) {
-	conns, port, err := listenAll([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0)
+	conns, port, err := listenAll([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
