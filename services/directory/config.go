@@ -39,8 +39,8 @@ type Config struct {
 	FailedSignIns          int `yaml:"failed_sign_ins" doc:"Failed sign-ins in a row after which an account is refused without a look at its password."`
 	FailedSignInsPerMinute int `yaml:"failed_sign_ins_per_minute" doc:"Failed sign-ins an account gets back each minute."`
 	// Workers and Queue bound the questions in work.
-	Workers int `yaml:"workers" doc:"Questions answered at the same time."`
-	Queue   int `yaml:"queue" doc:"Questions that may wait; further ones are told to retry."`
+	Workers int `yaml:"workers" doc:"Sign-ins answered at the same time, and as many other questions."`
+	Queue   int `yaml:"queue" doc:"Sign-ins that may wait, and as many other questions; further ones are told to retry."`
 }
 
 // Subscriber is one person or device with addresses and credentials.

@@ -86,6 +86,7 @@ func (c *counter) get(name string) int {
 
 func (c *counter) SignIn(kind, proof, outcome string) { c.add(kind+" "+proof+" "+outcome, 1) }
 func (c *counter) Wake(outcome string, devices int)   { c.add("wake "+outcome, devices) }
+func (c *counter) Refused(of string)                  { c.add("refused "+of, 1) }
 
 // start runs a directory node until the test ends or stop is called.
 func start(t *testing.T, broker *membus.Server, cfg Config, change ...func(*Env)) *node {

@@ -8,9 +8,13 @@ type Metrics interface {
 	// Wake counts a device by what became of waking it: "sent", "repeated" (was
 	// sent already), "failed", "dropped" (no room), "gone" (the hook said so).
 	Wake(outcome string, devices int)
+	// Refused counts a question that found no room, by who asks such: "strangers"
+	// (sign-ins) or "calls".
+	Refused(of string)
 }
 
 type noMetrics struct{}
 
 func (noMetrics) SignIn(string, string, string) {}
 func (noMetrics) Wake(string, int)              {}
+func (noMetrics) Refused(string)                {}

@@ -187,35 +187,21 @@ func (s *Service) take(e bus.Entry) bool {
 	return true
 }
 
-// question is one that waits for a worker.
-type question struct {
-	from    *callv1.Identity
-	q       *callv1.DirectoryRequest
-	respond func(*callv1.DirectoryReply)
-}
-
 // serve answers questions until ctx ends.
 func (s *Service) serve(ctx context.Context, ready func(), running *sync.WaitGroup) error {
-	queue := make(chan question, s.cfg.Queue)
-	for range s.cfg.Workers { // each ends when the queue is closed
-		running.Go(func() {
-			for w := range queue {
-				s.answer(ctx, w)
-			}
-		})
-	}
-	defer close(queue)
+	queues := newQueues(s.cfg.Queue)
+	queues.run(s.cfg.Workers, running, func(w question) { s.answer(ctx, w) })
+	defer queues.close()
 	sub, err := s.bus.ServeDirectory(func(from *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
-		select {
-		case queue <- question{from, q, respond}:
-		default:
+		if of, ok := queues.put(question{from, q, respond}); !ok {
+			s.metrics.Refused(of)
 			respond(&callv1.DirectoryReply{Error: errBusy.Proto()})
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("directory: serving questions: %w", err)
 	}
-	defer sub.Stop() // before the queue is closed: no handler runs after it
+	defer sub.Stop() // before the queues are closed: no handler runs after it
 	s.setServing(true)
 	defer s.setServing(false)
 	ready()
