@@ -12,7 +12,11 @@ import (
 
 // Authenticate implements Host.
 func (h *host) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
-	r, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Authenticate{
+	ask := h.askForStranger
+	if c.GetAsserted() != nil { // somebody whom the adapter vouches for
+		ask = h.ask
+	}
+	r, err := ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Authenticate{
 		Authenticate: &callv1.Authenticate{Credentials: c, Kind: h.spec.Kind},
 	}})
 	switch {
@@ -26,7 +30,7 @@ func (h *host) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1
 
 // ServesDomain implements Host.
 func (h *host) ServesDomain(ctx context.Context, domain string) (bool, error) {
-	_, err := h.ask(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{
+	_, err := h.askForStranger(ctx, &callv1.DirectoryRequest{Body: &callv1.DirectoryRequest_Domain{
 		Domain: &callv1.Domain{Name: domain},
 	}})
 	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
@@ -45,6 +49,26 @@ func (h *host) ask(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.Dir
 		return nil, retryable(err)
 	}
 	return r, err
+}
+
+// askForStranger asks for a peer that nobody knows yet. Only so many such questions
+// are out at a time: the others wait for their turn here, where there is room, and
+// are not refused by a directory that a flood of them has filled.
+func (h *host) askForStranger(ctx context.Context, q *callv1.DirectoryRequest) (*callv1.DirectoryReply, error) {
+	select {
+	case h.strangers <- struct{}{}:
+	default:
+		turn, cancel := context.WithTimeout(ctx, h.limits.AskTimeout)
+		defer cancel()
+		select {
+		case h.strangers <- struct{}{}:
+		case <-turn.Done():
+			h.rec.Count("sign_ins_refused", 1)
+			return nil, schema.Errorf(callv1.Code_CODE_RETRY, "too many sign-ins wait")
+		}
+	}
+	defer func() { <-h.strangers }()
+	return h.ask(ctx, q)
 }
 
 // retryable gives a failure of the bus its code.

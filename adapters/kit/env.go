@@ -46,6 +46,8 @@ type Limits struct {
 	MaxLegs, MaxTerminals int
 	// MaxGiveUps is how many legs can be being given up. 20,000.
 	MaxGiveUps int
+	// MaxSignIns is how many sign-ins can be at the directory; others wait. 512.
+	MaxSignIns int
 	// MaxLegEvents is how many events of one leg can wait. 16.
 	MaxLegEvents int
 	// Tombstones is how many ended legs are remembered. 20,000.
@@ -70,7 +72,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	for n, v := range map[*int]int{
 		&l.MaxLegs: 20000, &l.MaxTerminals: 20000, &l.MaxGiveUps: 20000,
-		&l.MaxLegEvents: 16, &l.Tombstones: 20000,
+		&l.MaxSignIns: 512, &l.MaxLegEvents: 16, &l.Tombstones: 20000,
 	} {
 		if *n <= 0 {
 			*n = v

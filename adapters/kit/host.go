@@ -28,7 +28,9 @@ type host struct {
 	work    context.Context
 	cancel  context.CancelFunc
 	cleanup chan struct{} // slots for detaching terminals at work
-	workers workers.Pool  // closed when the host has drained
+	// strangers are slots for questions about peers that have not signed in.
+	strangers chan struct{}
+	workers   workers.Pool // closed when the host has drained
 
 	mu        sync.Mutex // never held while anything blocks
 	legs      legTable
@@ -58,6 +60,7 @@ func newHost(spec Spec, env Env) *host {
 		cleanup:   make(chan struct{}, maxCleanups),
 		idle:      make(chan struct{}, 1),
 	}
+	h.strangers = make(chan struct{}, h.limits.MaxSignIns)
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

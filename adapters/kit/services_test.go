@@ -1,7 +1,11 @@
 package kit_test
 
 import (
+	"context"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
@@ -234,5 +238,56 @@ func TestAdaptersCount(t *testing.T) {
 	n.host.Metrics().Gauge("peers", 7)
 	if n.rec.get("bad_frames") != 2 || n.rec.get("peers") != 7 {
 		t.Errorf("counted: %v", n.rec.counts)
+	}
+}
+
+// A flood of sign-ins waits for its turn at the adapter, and keeps nobody from
+// asking who has signed in, or whom the adapter vouches for.
+func TestSignInsTakeTurns(t *testing.T) {
+	n := start(t, func(_ *node, env *kit.Env, _ *kit.Spec) { env.Limits.MaxSignIns, env.Limits.AskTimeout = 2, patience })
+	asked, release := make(chan struct{}, 16), make(chan struct{})
+	_, err := n.bus("directory", "d1").ServeDirectory(
+		func(_ *callv1.Identity, q *callv1.DirectoryRequest, respond func(*callv1.DirectoryReply)) {
+			if q.GetAuthenticate().GetCredentials().GetBearer() == nil {
+				respond(&callv1.DirectoryReply{Principal: &callv1.Principal{Subscriber: "alice"}, Party: &callv1.Party{Subscriber: "alice"}})
+				return
+			}
+			asked <- struct{}{}
+			go func() {
+				<-release
+				respond(&callv1.DirectoryReply{Principal: &callv1.Principal{Subscriber: "alice"}})
+			}()
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn := func(ctx context.Context) error {
+		_, err := n.host.Authenticate(ctx, &callv1.Credentials{Proof: &callv1.Credentials_Bearer{Bearer: &callv1.Bearer{Token: "x"}}})
+		return err
+	}
+	var waiting sync.WaitGroup
+	hold := func() { waiting.Go(func() { _ = signIn(n.ctx()) }) }
+	hold()
+	hold()
+	<-asked
+	<-asked
+	short, cancel := context.WithTimeout(n.ctx(), 20*time.Millisecond)
+	defer cancel()
+	if err := signIn(short); schema.CodeOf(err) != callv1.Code_CODE_RETRY || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("a third sign-in: %v", err)
+	}
+	if got := n.rec.get("sign_ins_refused"); got != 1 {
+		t.Errorf("%d refusals are counted", got)
+	}
+	if _, err := n.host.LookUp(n.ctx(), "tel:+12025550101"); err != nil {
+		t.Errorf("a question of a call: %v", err)
+	}
+	if _, err := n.host.Authenticate(n.ctx(), &callv1.Credentials{Proof: &callv1.Credentials_Asserted{Asserted: &callv1.Asserted{Address: "x"}}}); err != nil {
+		t.Errorf("a sign-in that the adapter vouches for: %v", err)
+	}
+	close(release)
+	waiting.Wait()
+	if err := signIn(n.ctx()); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -144,6 +144,7 @@ func (m *Metrics) Adapter(kind string) *Recorder {
 		m.giveUps.WithLabelValues(kind, outcome)
 	}
 	m.counts.WithLabelValues(kind, m.bounded(kind, "command_retries"))
+	m.counts.WithLabelValues(kind, m.bounded(kind, "sign_ins_refused"))
 	r.Terminals(0)
 	r.Legs(0)
 	return r
