@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 
+	"google.golang.org/grpc/peer"
+
 	"github.com/tandem-rtc/tandem/adapters/kit"
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
@@ -46,6 +48,9 @@ type Adapter struct {
 	listening chan struct{} // closed once addr is set
 	addr      net.Addr
 
+	connections *watched // set before the first one
+	strangers   strangers
+
 	running sync.WaitGroup // goroutines that outlive their stream's handler
 
 	mu       sync.Mutex
@@ -69,6 +74,7 @@ func New(cfg *Config, h kit.Host) *Adapter {
 	return &Adapter{
 		cfg: *cfg, host: h,
 		listening: make(chan struct{}),
+		strangers: strangers{connections: make(map[*peer.Peer]*connection)},
 		sessions:  make(map[string]*session),
 		streams:   make(map[string]*streams),
 		legs:      make(map[string]*session),

@@ -16,11 +16,12 @@ type Config struct {
 
 	Reflection bool `yaml:"reflection" doc:"Serve gRPC reflection, which grpcurl and similar clients use to learn the API."`
 
-	MaxConnections int `yaml:"max_connections" doc:"TCP connections at once; more wait in the listen queue."`
+	MaxConnections int `yaml:"max_connections" doc:"TCP connections at once; more are closed at once."`
 	PerAddress     int `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit: behind a proxy all come from its address."`
 	MaxStreams     int `yaml:"max_streams" doc:"Pipes and MultiPipes at once on this node; more are refused with RESOURCE_EXHAUSTED."`
 	PerConnection  int `yaml:"max_streams_per_connection" doc:"Streams at once on one connection (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)."`
 	PerSubscriber  int `yaml:"max_streams_per_subscriber" doc:"Streams at once of one subscriber on this node; more are refused with RESOURCE_EXHAUSTED."`
+	MaxAskers      int `yaml:"max_unsigned_streams" doc:"Streams of health and reflection at once on this node, which need no sign-in; more are refused with RESOURCE_EXHAUSTED. One connection has 8 at most."`
 	MaxCalls       int `yaml:"max_calls_per_stream" doc:"Calls at once on one MultiPipe. A further Offer gets TRY_AGAIN, a further incoming call finds the terminal busy."`
 
 	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one ends its stream with RESOURCE_EXHAUSTED."`
@@ -32,8 +33,8 @@ type Config struct {
 	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one stream, and no more than 8 MiB of them. A client that lets more pile up loses its stream."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be handed to the transport before a client that does not read loses its stream."`
 
-	Handshake time.Duration `yaml:"handshake_timeout" doc:"How long TLS's and HTTP/2's beginning of a connection may take."`
-	Idle      time.Duration `yaml:"idle_timeout" doc:"How long a connection may be without a stream."`
+	Handshake time.Duration `yaml:"handshake_timeout" doc:"How long TLS's and HTTP/2's beginning of a connection may take, and a request that needs no sign-in."`
+	Idle      time.Duration `yaml:"idle_timeout" doc:"How long a connection may be without a stream, and how long one watch of the health lasts."`
 
 	PingMin     time.Duration `yaml:"client_ping_min" doc:"Shortest interval at which clients may send keep-alive pings; faster ones lose their connection."`
 	PingEvery   time.Duration `yaml:"ping_interval" doc:"Ping a client's connection after so long without traffic."`
@@ -57,6 +58,7 @@ func Defaults() *Config {
 		MaxStreams:     50000,
 		PerConnection:  1000,
 		PerSubscriber:  256,
+		MaxAskers:      256,
 		MaxCalls:       1024,
 		MaxMessage:     256 << 10,
 		MaxSDP:         64 << 10,
@@ -89,6 +91,7 @@ func (c *Config) Validate() error {
 		{"max_streams", c.MaxStreams},
 		{"max_streams_per_connection", c.PerConnection},
 		{"max_streams_per_subscriber", c.PerSubscriber},
+		{"max_unsigned_streams", c.MaxAskers},
 		{"max_calls_per_stream", c.MaxCalls},
 		{"max_sdp_bytes", c.MaxSDP},
 		{"burst", c.Burst},

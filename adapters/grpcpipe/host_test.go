@@ -36,6 +36,8 @@ type fakeHost struct {
 	// denied is what Authenticate fails with for the token "bad".
 	denied    error
 	attachErr error
+	// signingIn holds a sign-in up; nil does not.
+	signingIn func(ctx context.Context, token string)
 	drain     time.Duration
 
 	mu       sync.Mutex
@@ -61,8 +63,11 @@ func newFakeHost() *fakeHost {
 }
 
 // Authenticate takes the token "demo" for any number and "alice" for hers.
-func (h *fakeHost) Authenticate(_ context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
+func (h *fakeHost) Authenticate(ctx context.Context, c *callv1.Credentials) (*callv1.Principal, error) {
 	b := c.GetBearer()
+	if h.signingIn != nil {
+		h.signingIn(ctx, b.GetToken())
+	}
 	h.mu.Lock()
 	h.asked = b
 	h.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // counted waits until something is counted under a name.
@@ -80,4 +81,39 @@ func TestSilentConnection(t *testing.T) {
 	if e, ok := err.(net.Error); ok && e.Timeout() {
 		t.Error("the connection stays")
 	}
+	s.host.counted(t, "connections_silent")
+	// One that asked for something is not silent when it ends.
+	s = serve(t, newFakeHost())
+	c := dial(t, s.addr)
+	if _, err := healthv1.NewHealthClient(c).Check(t.Context(), &healthv1.HealthCheckRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	s.stop() // no connection is left after this
+	if err := <-s.done; err != nil {
+		t.Fatal(err)
+	}
+	s.done <- nil
+	s.host.mu.Lock()
+	defer s.host.mu.Unlock()
+	if n := s.host.counts["connections_silent"]; n != 0 {
+		t.Errorf("%d connections that asked for something are counted as silent", n)
+	}
+}
+
+// The node's connections are bounded, whose ever they are.
+func TestConnectionsOfAll(t *testing.T) {
+	s := serve(t, newFakeHost(), func(c *Config) { c.MaxConnections = 1 })
+	s.signIn(t, true, alice)
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Error("a connection over the limit is served")
+	}
+	s.host.counted(t, "connections_refused")
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
@@ -26,10 +25,9 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	lc := net.ListenConfig{}
-	ln, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
+	ln, err := a.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("grpcpipe: %w", err)
+		return err
 	}
 	base, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -45,9 +43,8 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	a.addr = ln.Addr()
 	close(a.listening)
 
-	limits := port.Limits{PerAddress: a.cfg.PerAddress, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(netutil.LimitListener(limits.Wrap(ln), a.cfg.MaxConnections)) }()
+	go func() { served <- srv.Serve(a.connections) }()
 	a.host.Log().Info("listening", "address", ln.Addr().String(), "tls", a.cfg.TLS.On())
 	ready()
 
@@ -76,6 +73,19 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
+// listen opens the port, and bounds and watches its connections.
+func (a *Adapter) listen(ctx context.Context) (net.Listener, error) {
+	lc := net.ListenConfig{}
+	ln, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("grpcpipe: %w", err)
+	}
+	count := func(name string) func() { return func() { a.host.Metrics().Count(name, 1) } }
+	limits := port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Refused: count("connections_refused")}
+	a.connections = &watched{Listener: limits.Wrap(ln), silent: count("connections_silent")}
+	return ln, nil
+}
+
 // options of the gRPC server. The buffers are sized for connections that are
 // idle most of the time: memory per stream counts, and throughput of one does
 // not. (grpc-go reads bare TCP connections into pooled buffers; counted or
@@ -90,6 +100,8 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 		grpc.ReadBufferSize(1 << 10),
 		grpc.WriteBufferSize(8 << 10),
 		grpc.WaitForHandlers(true),
+		grpc.InTapHandle(a.tap),
+		grpc.StreamInterceptor(a.askers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.PingMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(a.keepalive()),
 	}

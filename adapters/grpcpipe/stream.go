@@ -87,7 +87,10 @@ func (s service) authenticate(ctx context.Context) (*callv1.Principal, error) {
 	creds, err := bearer(ctx)
 	if err == nil {
 		var p *callv1.Principal
-		if p, err = s.a.host.Authenticate(ctx, creds); err == nil {
+		if err = s.a.strangers.signIn(ctx, func() error {
+			p, err = s.a.host.Authenticate(ctx, creds)
+			return err
+		}); err == nil {
 			return p, nil
 		}
 		s.a.host.Log().Debug("authentication failed", "error", err)
