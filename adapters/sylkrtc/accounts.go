@@ -212,6 +212,7 @@ func (p *peer) verify(a *account) (*callv1.Principal, error) {
 		return nil, err
 	}
 	a.principal, a.verified = principal, time.Now()
+	p.trust()
 	return principal, nil
 }
 

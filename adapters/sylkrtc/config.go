@@ -28,14 +28,15 @@ type Config struct {
 	MaxAccounts    int `yaml:"max_accounts_per_connection" doc:"Accounts at once on one connection."`
 	MaxSessions    int `yaml:"max_sessions_per_connection" doc:"Sessions at once on one connection. A further session-create gets an error, a further incoming call finds the terminal busy."`
 
-	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009. Session descriptions may have 64 KiB, whatever this is."`
+	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one closes its connection with status 1009. Session descriptions may have 64 KiB, whatever this is. Before an account of the connection has signed in, 128 KiB at most."`
 	MaxBad     int `yaml:"max_bad_messages" doc:"Messages that are no requests (binary, malformed, without a transaction) after which a connection is closed with status 1008; one is forgiven every 10 s. 0 never closes it."`
 
 	Rate  float64 `yaml:"rate" doc:"Requests per second taken from one connection over time. More get an error reply; session-trickle is acked and dropped, session-answer and session-terminate are always carried out."`
-	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate."`
+	Burst int     `yaml:"burst" doc:"Requests taken at once from one connection before the rate applies. A client sends one for each ICE candidate. A connection with so many WebSocket pings or pongs is ended."`
 
 	Timeouts port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP; WebSocket connections have ping_interval and write_timeout."`
 
+	ReadTimeout  time.Duration `yaml:"read_timeout" doc:"How long one message may take to come, from its first frame to its last. A client that is slower is disconnected."`
 	SendQueue    int           `yaml:"send_queue" doc:"Messages that may wait for one connection, and no more than 8 MiB of them. A client that lets more pile up is disconnected."`
 	WriteTimeout time.Duration `yaml:"write_timeout" doc:"How long one message may take to be written before a client that does not read is disconnected."`
 
@@ -74,6 +75,7 @@ func Defaults() *Config {
 		MaxBad:         50,
 		Rate:           500,
 		Burst:          2000,
+		ReadTimeout:    30 * time.Second,
 		SendQueue:      4096, // an end and more for each of MaxSessions at once
 		WriteTimeout:   10 * time.Second,
 		PingInterval:   2 * time.Minute,
@@ -129,6 +131,7 @@ func (c *Config) Validate() error {
 		path string
 		v    time.Duration
 	}{
+		{"read_timeout", c.ReadTimeout},
 		{"write_timeout", c.WriteTimeout},
 		{"ping_interval", c.PingInterval},
 		{"pong_timeout", c.PongTimeout},

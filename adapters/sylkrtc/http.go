@@ -1,6 +1,7 @@
 package sylkrtc
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/coder/websocket"
@@ -38,17 +39,20 @@ func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusServiceUnavailable, "Backend is not connected")
 		return
 	}
+	var p *peer // there before anything is read
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{string(v)},
 		InsecureSkipVerify: true, // the origin was checked above
 		CompressionMode:    websocket.CompressionDisabled,
+		OnPingReceived:     func(context.Context, []byte) bool { return p.control() },
+		OnPongReceived:     func(context.Context, []byte) { p.control() },
 	})
 	if err != nil {
 		a.log.Debug("no WebSocket", "remote", r.RemoteAddr, "error", err)
 		return
 	}
-	ws.SetReadLimit(int64(a.cfg.MaxMessage))
-	p := newPeer(a, ws, v, r.RemoteAddr)
+	ws.SetReadLimit(int64(min(a.cfg.MaxMessage, strangersMessage)))
+	p = newPeer(a, ws, v, r.RemoteAddr)
 	if !a.add(p) {
 		_ = ws.CloseNow() // the last place went to another, or draining began
 		return

@@ -296,6 +296,7 @@ func TestConfigValidate(t *testing.T) {
 		"burst":                       func(c *Config) { c.Burst = 0 },
 		"send_queue":                  func(c *Config) { c.SendQueue = 0 },
 		"rate":                        func(c *Config) { c.Rate = 0 },
+		"read_timeout":                func(c *Config) { c.ReadTimeout = 0 },
 		"write_timeout":               func(c *Config) { c.WriteTimeout = 0 },
 		"reauthenticate_after":        func(c *Config) { c.Reauthenticate = -1 },
 		"ping_interval":               func(c *Config) { c.PingInterval = 0 },

@@ -29,11 +29,13 @@ type peer struct {
 	out    lane[outbound]
 	pinged time.Time // guarded by adapter.mu
 
-	rate bucket  // the reader's
-	talk bucket  // the request goroutine's: of messaging
-	bad  strikes // the reader's: messages that were no requests
-	over int     // the reader's: requests in a row that were too many
-	deaf bool    // the reader's: nothing is listened to any more
+	rate  bucket      // the reader's
+	signs bucket      // the reader's: of pings and pongs
+	talk  bucket      // the request goroutine's: of messaging
+	bad   strikes     // the reader's: messages that were no requests
+	over  int         // the reader's: requests in a row that were too many
+	late  *time.Timer // the reader's: ends the connection when a message takes too long
+	deaf  bool        // the reader's: nothing is listened to any more
 
 	mu       sync.Mutex // never held while anything blocks
 	accounts map[string]*account
@@ -67,6 +69,7 @@ func newPeer(a *adapter, ws *websocket.Conn, v version, remote string) *peer {
 	p := &peer{a: a, ws: ws, v: v, remote: remote, pinged: time.Now()}
 	p.ctx, p.cut = context.WithCancel(a.work)
 	p.rate = bucket{level: float64(a.cfg.Burst), at: time.Now()}
+	p.signs = p.rate
 	p.in.init(maxQueued, maxQueuedBytes, p.carryOut)
 	p.out.init(a.cfg.SendQueue, maxUnsent, p.write)
 	return p
@@ -115,7 +118,7 @@ var errGone = schema.Errorf(callv1.Code_CODE_GONE, "the connection has ended")
 // read takes messages until the connection ends.
 func (p *peer) read() error {
 	for {
-		kind, text, err := p.ws.Read(p.ctx)
+		kind, text, err := p.message()
 		if errors.Is(err, websocket.ErrMessageTooBig) {
 			p.a.host.Metrics().Count("messages_too_long", 1)
 		}
