@@ -22,6 +22,7 @@ type Config struct {
 	Listen         string        `yaml:"listen" doc:"Address and port that the homeserver sends its transactions to, over HTTP."`
 	TLS            TLS           `yaml:"tls" doc:"Certificate of the port. Without one it speaks plain HTTP: keep it on loopback or on a network of your own."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
+	PerAddress     int           `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
 	Advertise      string        `yaml:"advertise" doc:"URL at which other nodes of this adapter reach this one, to pass on what the homeserver sends while they stand by, or its IP address alone, with the port of listen. By default http:// and listen."`
 
@@ -57,6 +58,7 @@ func Defaults() *Config {
 	return &Config{
 		Listen:         "127.0.0.1:8009",
 		MaxConnections: 1024,
+		PerAddress:     256,
 		Timeouts:       port.DefaultTimeouts(),
 		LeaseTTL:       6 * time.Second,
 		InviteLifetime: 2 * time.Minute,
@@ -125,6 +127,7 @@ func (c *Config) validateLimits() error {
 		{"max_transaction_bytes", c.MaxTransaction, 65536},
 		{"invites_per_minute", c.CallsPerMinute, 1},
 		{"max_connections", c.MaxConnections, 1},
+		{"max_connections_per_address", c.PerAddress, 0},
 		{"max_users", c.MaxUsers, 1},
 		{"concurrency", c.Concurrency, 1},
 		{"max_devices", c.MaxDevices, 1},

@@ -25,7 +25,7 @@ func (a *Adapter) listen() (net.Listener, error) {
 			return nil, fmt.Errorf("matrix: listen: %w", err)
 		}
 	}
-	l = port.Limits{Total: a.cfg.MaxConnections, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}.Wrap(l)
+	l = port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}.Wrap(l)
 	if !a.cfg.TLS.On() {
 		return l, nil
 	}

@@ -239,6 +239,9 @@ func TestWhoMayAsk(t *testing.T) {
 		{"writes with the token", "t0ken", "/api/subscribers/a", "DELETE", func(r *http.Request) { r.Header.Set("Authorization", "Bearer t0ken") }, 204},
 		{"under a name (DNS rebinding)", "", "/api/calls", "GET", func(r *http.Request) { r.Host = "evil.example:9464" }, 403},
 		{"from a web page", "", "/api/calls", "GET", func(r *http.Request) { r.Header.Set("Origin", "http://127.0.0.1:8080") }, 403},
+		{"metrics under a name", "", "/metrics", "GET", func(r *http.Request) { r.Host = "evil.example:9464" }, 421},
+		{"metrics by an address", "t0ken", "/metrics", "GET", func(r *http.Request) { r.Host = "192.0.2.1:9464" }, 200},
+		{"metrics as localhost", "t0ken", "/metrics", "GET", func(r *http.Request) { r.Host = "localhost" }, 200},
 		{"health under a name", "", "/healthz", "GET", func(r *http.Request) { r.Host = "tandem.example" }, 200},
 	} {
 		p := start(t, tt.token)

@@ -43,12 +43,13 @@ type Config struct {
 	WrongTokens, AllWrongTokens *attempts.Limiter
 	// TLS is the port's certificate, if it has one.
 	TLS port.TLS
-	// Hosts are names by which the API may be called, besides localhost and IP
-	// addresses.
+	// Hosts are names by which the API and the metrics may be called, besides
+	// localhost and IP addresses.
 	Hosts []string
-	// MaxConnections bounds those at once; 0 for no limit.
-	MaxConnections int
-	Timeouts       port.Timeouts
+	// MaxConnections bounds those at once, PerAddress those of one peer's address; 0
+	// for no limit.
+	MaxConnections, PerAddress int
+	Timeouts                   port.Timeouts
 	// Refused counts refusals by reason: "connections", "silent", "host", "token",
 	// "rate".
 	// nil counts nothing.
@@ -76,7 +77,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, hosts: port.NewHosts(cfg.Hosts, nil).Strict(), mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	s.mux.HandleFunc("GET /readyz", s.ready)
-	s.mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{}))
+	s.mux.Handle("GET /metrics", s.hosts.Wrap(promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{}), func() { s.refused("host") }))
 	s.mux.HandleFunc("GET /api/calls", s.reader(s.listCalls))
 	s.mux.HandleFunc("GET /api/calls/{id}", s.reader(s.showCall))
 	s.mux.HandleFunc("GET /api/subscribers", s.reader(s.listSubscribers))
@@ -120,7 +121,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	s.cfg.Timeouts.Apply(srv, func() { s.refused("silent") })
-	l = port.Limits{Total: s.cfg.MaxConnections, Refused: func() { s.refused("connections") }}.Wrap(l)
+	l = port.Limits{Total: s.cfg.MaxConnections, PerAddress: s.cfg.PerAddress, Refused: func() { s.refused("connections") }}.Wrap(l)
 	if s.cfg.TLS.On() {
 		t, err := s.cfg.TLS.Server(s.cfg.Log)
 		if err != nil {

@@ -88,8 +88,9 @@ type Tracing struct {
 type Admin struct {
 	Listen         string        `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
 	TLS            port.TLS      `yaml:"tls" doc:"Certificate of the port."`
-	Hosts          []string      `yaml:"hosts" doc:"Names by which the API may be called besides localhost and IP addresses: a service's name in a cluster."`
+	Hosts          []string      `yaml:"hosts" doc:"Names by which the API and /metrics may be called besides localhost and IP addresses: a service's name in a cluster."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
+	PerAddress     int           `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
 	Token          string        `yaml:"token" secret:"true" doc:"Bearer token that the API wants, of at least 16 characters. Without one it answers to this machine only, and changes nothing."`
 
@@ -100,7 +101,7 @@ type Admin struct {
 
 func defaultAdmin() Admin {
 	return Admin{
-		Listen: "127.0.0.1:9464", MaxConnections: 256, Timeouts: port.DefaultTimeouts(),
+		Listen: "127.0.0.1:9464", MaxConnections: 256, PerAddress: 64, Timeouts: port.DefaultTimeouts(),
 		WrongTokens: 10, WrongTokensPerMinute: 10, AllWrongTokensPerMinute: 100,
 	}
 }
@@ -111,6 +112,7 @@ type Console struct {
 	TLS            port.TLS      `yaml:"tls" doc:"Certificate of that port. Browsers give microphone and camera only to pages by HTTPS, or from their own machine."`
 	Hosts          []string      `yaml:"hosts" doc:"Names by which that port may be called, as sylkrtc.hosts."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections to that port at once; more are closed at once."`
+	PerAddress     int           `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit: behind a proxy all come from its address."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of that port's HTTP."`
 	Endpoint       string        `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
 	Domain         string        `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`

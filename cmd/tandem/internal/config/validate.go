@@ -96,6 +96,13 @@ func (c *Config) Validate() error {
 			bad(b.path, "must be positive")
 		}
 	}
+	for path, n := range map[string]int{
+		"admin.max_connections_per_address": c.Admin.PerAddress, "console.max_connections_per_address": c.Console.PerAddress,
+	} {
+		if n < 0 {
+			bad(path, "must not be negative")
+		}
+	}
 	if c.Drain <= 0 {
 		bad("drain_timeout", "must be positive")
 	}

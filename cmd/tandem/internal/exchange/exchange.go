@@ -110,7 +110,7 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 func (x *Exchange) newAdmin() *admin.Server {
 	c := x.cfg.Admin
 	return admin.New(admin.Config{
-		Token: c.Token, TLS: c.TLS, Hosts: c.Hosts, MaxConnections: c.MaxConnections, Timeouts: c.Timeouts,
+		Token: c.Token, TLS: c.TLS, Hosts: c.Hosts, MaxConnections: c.MaxConnections, PerAddress: c.PerAddress, Timeouts: c.Timeouts,
 		WrongTokens:    attempts.New(c.WrongTokens, c.WrongTokensPerMinute),
 		AllWrongTokens: attempts.New(c.AllWrongTokensPerMinute, c.AllWrongTokensPerMinute),
 		Refused:        func(reason string) { x.metrics.Refused("admin", reason)() },

@@ -307,6 +307,33 @@ func TestPortRefusals(t *testing.T) {
 	}
 }
 
+// One address cannot take the operator's port, or the page's, up.
+func TestPortsOfOneAddress(t *testing.T) {
+	a := start(t, "data_dir="+t.TempDir(), "roles=nats,console", "admin.max_connections=3", "console.max_connections=3",
+		"admin.max_connections_per_address=2", "console.max_connections_per_address=2")
+	for port, path := range map[string]string{"console": "/", "admin": "/healthz"} {
+		var last net.Conn
+		for range 3 {
+			c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext(t.Context(), "tcp", a.Address(port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			last = c
+		}
+		if err := last.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := last.Read(make([]byte, 1))
+		if e, ok := err.(net.Error); err == nil || ok && e.Timeout() {
+			t.Errorf("%s serves one more than an address may have: %v", port, err)
+		}
+		if status, _ := get(t, "http://"+a.Address(port)+path); status != http.StatusOK {
+			t.Errorf("%s for another address: %d", port, status)
+		}
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
