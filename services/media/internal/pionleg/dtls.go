@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -102,6 +103,30 @@ func verify(raw [][]byte, remote sdp.Transport) error {
 		return errors.New("not the certificate of the description")
 	}
 	return nil
+}
+
+// forged reports whether a datagram has a record in it that is not encrypted and
+// that no terminal sends once there are keys (RFC 6347 section 4.1): nothing then
+// but handshake messages, repeated because an answer was lost. Alerts and data come
+// from somebody who knows the terminal's address, and would end the call.
+func forged(datagram []byte) bool {
+	const header, change, handshake = 13, 20, 22
+	for len(datagram) >= header {
+		end := min(len(datagram), header+int(binary.BigEndian.Uint16(datagram[11:])))
+		if datagram[3] == 0 && datagram[4] == 0 { // epoch 0
+			switch datagram[0] {
+			case handshake:
+			case change:
+				if end != header+1 || datagram[header] != 1 {
+					return true
+				}
+			default:
+				return true
+			}
+		}
+		datagram = datagram[end:]
+	}
+	return false
 }
 
 // dtlsQueue is the most bytes of DTLS that wait to be read.

@@ -53,7 +53,9 @@ func (t *transport) read() {
 			return
 		case n < 2:
 		case buf[0] >= 20 && buf[0] <= 63:
-			t.dtls.take(buf[:n])
+			if t.keys.Load() == nil || !forged(buf[:n]) {
+				t.dtls.take(buf[:n])
+			}
 		case buf[0] < 128 || buf[0] > 191:
 		case buf[1] >= 192 && buf[1] <= 223:
 			t.in.rtcp(buf, n)

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 
+	"github.com/tandem-rtc/tandem/services/media/internal/leg"
 	"github.com/tandem-rtc/tandem/services/media/internal/mediatest"
 )
 
@@ -95,10 +96,13 @@ func (n *nat) in(c *net.UDPConn) {
 	}
 }
 
-func TestTerminalIsFollowedToItsNewAddress(t *testing.T) {
-	const beat = 100 * time.Millisecond
-	e := open(t, Config{KeepAlive: beat})
-	n := newNAT(t, e)
+// beat is how often both ends of a connection through a NAT check it.
+const beat = 100 * time.Millisecond
+
+// connect connects a terminal behind the NAT to a leg.
+func (n *nat) connect(e *Engine) (*mediatest.Client, leg.Leg) {
+	t := n.t
+	t.Helper()
 	c := terminal(t, mediatest.Options{Audio: "audio/opus", Settings: func(s *webrtc.SettingEngine) {
 		s.SetICETimeouts(time.Minute, time.Minute, beat)
 	}})
@@ -120,6 +124,13 @@ func TestTerminalIsFollowedToItsNewAddress(t *testing.T) {
 	}
 	wait(t, "leg up", ev.up)
 	wait(t, "terminal up", c.Connected())
+	return c, l
+}
+
+func TestTerminalIsFollowedToItsNewAddress(t *testing.T) {
+	e := open(t, Config{KeepAlive: beat})
+	n := newNAT(t, e)
+	c, l := n.connect(e)
 	sequence := uint16(0)
 	reaches := func(what string) {
 		t.Helper()
