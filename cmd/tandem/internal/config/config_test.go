@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -403,5 +404,31 @@ func TestListDefaults(t *testing.T) {
 	_, err = Load(specs(), Source{Set: []string{`directory.jwt=[{issuer: a, jwks: http://example.org/k}]`}})
 	if err == nil || !strings.Contains(err.Error(), "directory.jwt[0].jwks: is plain HTTP to another machine") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A list on one line: with commas, or in YAML. What begins with an address in
+// brackets is no YAML.
+func TestListsOnOneLine(t *testing.T) {
+	for text, want := range map[string][]string{
+		"a":                               {"a"},
+		"a,b , c":                         {"a", "b", "c"},
+		"[a, b]":                          {"a", "b"},
+		" [a, 'b]', \"c[\"] ":             {"a", "b]", "c["},
+		"[]":                              {},
+		"[2001:db8::1]:7900":              {"[2001:db8::1]:7900"},
+		"[127.0.0.1]:7900,media":          {"[127.0.0.1]:7900", "media"},
+		"media,[2001:db8::1]:7900":        {"media", "[2001:db8::1]:7900"},
+		"[2001:db8::1],[2001:db8::2]":     {"[2001:db8::1]", "[2001:db8::2]"},
+		"[2001:db8::1]":                   {"2001:db8::1"},
+		"[\"[2001:db8::1]:7900\", media]": {"[2001:db8::1]:7900", "media"},
+		"2001:db8::1":                     {"2001:db8::1"},
+	} {
+		c, err := Load(specs(), Source{Set: []string{"pipe.origins=" + text}})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := pipeOf(c).Origins; !slices.Equal(got, want) {
+			t.Errorf("%s: %q instead of %q", text, got, want)
+		}
 	}
 }

@@ -131,7 +131,7 @@ func setText(f field, path, text string) (errs []error) {
 	if f.v.Kind() != reflect.Slice {
 		return decode(&yaml.Node{Kind: yaml.ScalarNode, Value: text}, f.v, path, f.secret, 0)
 	}
-	if !f.list() && !strings.HasPrefix(strings.TrimSpace(text), "[") {
+	if !f.list() && !bracketed(strings.TrimSpace(text)) {
 		list := reflect.MakeSlice(f.v.Type(), 0, 4)
 		for part := range strings.SplitSeq(text, ",") {
 			item := reflect.New(f.v.Type().Elem()).Elem()
@@ -148,6 +148,30 @@ func setText(f field, path, text string) (errs []error) {
 		return []error{fmt.Errorf("%s: is not a list in YAML", path)} // the text may hold secrets
 	}
 	return decode(doc.Content[0], f.v, path, f.secret, 0)
+}
+
+// bracketed reports whether a text is one list in YAML: the bracket it begins with is
+// closed by its last one, unlike that of the address in "[2001:db8::1]:7900".
+func bracketed(text string) bool {
+	depth, quote := 0, rune(0)
+	for i, c := range text {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		}
+		if depth == 0 {
+			return i > 0 && i == len(text)-1
+		}
+	}
+	return depth > 0 // a list that is not closed, which says so
 }
 
 func follow(n *yaml.Node) *yaml.Node {
