@@ -107,6 +107,10 @@ func (t *term) handleState(ctx context.Context, r *room, in incoming) error {
 			return nil
 		}
 		return t.encrypted(ctx, r)
+	case typeTombstone:
+		if r != nil {
+			return t.replaced(ctx, r)
+		}
 	case typeFunctional:
 		if r != nil {
 			t.changedMembers(r)

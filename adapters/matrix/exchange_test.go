@@ -327,6 +327,41 @@ func TestNoCallRingsInARoomOfThree(t *testing.T) {
 	}
 }
 
+// TestRoomIsUpgraded: calls ring in the room as which it goes on, once we are in that.
+func TestRoomIsUpgraded(t *testing.T) {
+	w := newWorld(t, nil)
+	alice, _ := w.node.SignIn(kittest.Alice)
+	bob, _ := w.node.SignIn(kittest.Bob)
+	_, rings := w.ring(alice, bob)
+	line := w.roomIn(rings.ID())
+	w.ok(rings.HangUp(w.ctx()))
+	b, own := matrixtest.Beneath(bob), "@"+BotLocalpart+":"+w.home.Name()
+	path := "/rooms/" + url.PathEscape(line)
+	var next struct {
+		ID string `json:"room_id"`
+	}
+	w.ok(b.Do(w.ctx(), http.MethodPost, "/createRoom", map[string]any{"is_direct": true}, &next))
+	w.ok(b.Do(w.ctx(), http.MethodPut, path+"/state/"+typeTombstone, map[string]any{"body": "upgraded", "replacement_room": next.ID}, nil))
+	_, rings = w.ring(alice, bob)
+	if in := w.roomIn(rings.ID()); in != line {
+		t.Errorf("it rings in %s, where we are not", in)
+	}
+	w.ok(rings.HangUp(w.ctx()))
+	w.ok(b.Do(w.ctx(), http.MethodPost, "/rooms/"+url.PathEscape(next.ID)+"/invite", map[string]any{"user_id": own}, nil))
+	eventually(t, "the bot joins", func() bool { return strings.Contains(w.Log(), " room="+next.ID+" user=") })
+	w.ok(b.Send(w.ctx(), next.ID, typeInvite, map[string]any{ // who called on the line before is called back
+		"call_id": "back", "party_id": "p", "version": "1", "lifetime": 60000,
+		"offer": map[string]any{"type": "offer", "sdp": kittest.SDP("back")},
+	}))
+	back, err := alice.Incoming(w.ctx())
+	w.ok(err)
+	w.ok(back.HangUp(w.ctx()))
+	_, rings = w.ring(alice, bob)
+	if in := w.roomIn(rings.ID()); in != next.ID {
+		t.Errorf("it rings in %s, which was upgraded", in)
+	}
+}
+
 // TestAnotherNodeTakesOver: a call that rings and one that is answered go on at the
 // next node, and what the homeserver sends to a node that stands by is passed on.
 func TestAnotherNodeTakesOver(t *testing.T) {

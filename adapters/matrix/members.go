@@ -155,11 +155,7 @@ func (t *term) personLeft(ctx context.Context, r *room) error {
 		return err
 	}
 	t.mu.Lock()
-	for _, other := range t.rooms {
-		if other.User == r.User && other.Own == r.Own {
-			t.pairs[pair{r.User, r.Own}] = better(t.pairs[pair{r.User, r.Own}], other)
-		}
-	}
+	t.choose(pair{r.User, r.Own})
 	t.mu.Unlock()
 	t.forgetUser(r.User)
 	return nil

@@ -109,6 +109,8 @@ type room struct {
 	Own  id.UserID `json:"own"`
 	// Joined: the person is in it, so that calls ring there.
 	Joined bool `json:"joined"`
+	// Replaced: it was upgraded, and goes on as another room.
+	Replaced bool `json:"replaced,omitempty"`
 	// Encrypted: what is said in it is encrypted, for good.
 	Encrypted bool `json:"encrypted,omitempty"`
 	// LastCaller is the address whose call rang here last, in a line: who calls back

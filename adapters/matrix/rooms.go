@@ -17,6 +17,7 @@ import (
 const (
 	typeMember     = "m.room.member"
 	typeEncryption = "m.room.encryption"
+	typeTombstone  = "m.room.tombstone"
 	typeFunctional = "io.element.functional_members"
 	typeEncrypted  = "m.room.encrypted"
 )
@@ -55,6 +56,11 @@ func (t *term) update(ctx context.Context, r *room, f func() bool) error {
 // remember makes a room of a person and a user of ours known. The room's lock is
 // held.
 func (t *term) remember(ctx context.Context, r *room) error {
+	t.mu.Lock()
+	if before := t.pairs[pair{r.User, r.Own}]; before != nil && before.Replaced {
+		r.LastCaller = before.LastCaller
+	}
+	t.mu.Unlock()
 	r.stored = &record{key: keyOf(roomPrefix, r.ID.String())}
 	if err := t.update(ctx, r, func() bool { return true }); err != nil {
 		return err
@@ -76,12 +82,34 @@ func (t *term) forget(ctx context.Context, r *room) error {
 	delete(t.rooms, r.ID)
 	if p := (pair{r.User, r.Own}); t.pairs[p] == r {
 		delete(t.pairs, p)
-		for _, other := range t.rooms {
-			if other.User == p.person && other.Own == p.own {
-				t.pairs[p] = better(t.pairs[p], other)
-			}
+		t.choose(p)
+	}
+	return nil
+}
+
+// choose finds the room of a pair anew. t.mu is held.
+func (t *term) choose(p pair) {
+	for _, r := range t.rooms {
+		if r.User == p.person && r.Own == p.own {
+			t.pairs[p] = better(t.pairs[p], r)
 		}
 	}
+}
+
+// replaced notes that a room goes on as another: as soon as we are in that, calls
+// ring there. In the one before, most may say nothing any more.
+func (t *term) replaced(ctx context.Context, r *room) error {
+	err := t.update(ctx, r, func() bool {
+		changed := !r.Replaced
+		r.Replaced = true
+		return changed
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.choose(pair{r.User, r.Own})
 	return nil
 }
 

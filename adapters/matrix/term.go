@@ -170,7 +170,7 @@ func (t *term) readRecords() error {
 
 // better gives the room of two in which calls shall ring.
 func better(a, b *room) *room {
-	if a == nil || b.Joined && !a.Joined {
+	if a == nil || b.Joined && (!a.Joined || a.Replaced && !b.Replaced) {
 		return b
 	}
 	return a
