@@ -43,7 +43,12 @@ type thirdpartyUser struct {
 }
 
 func (a *Adapter) thirdparty(mux *http.ServeMux) {
-	const base = "GET /_matrix/app/v1/thirdparty"
+	for _, version := range []string{"v1", "unstable"} { // older homeservers ask for the latter
+		a.thirdpartyAt(mux, "GET /_matrix/app/"+version+"/thirdparty")
+	}
+}
+
+func (a *Adapter) thirdpartyAt(mux *http.ServeMux, base string) {
 	mux.HandleFunc(base+"/protocol/{protocol}", a.authorised(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(protocols(), r.PathValue("protocol")) {
 			refuse(w, http.StatusNotFound, "M_NOT_FOUND", "Unknown protocol")
