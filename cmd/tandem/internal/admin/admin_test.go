@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -247,6 +249,21 @@ func TestWhoMayAsk(t *testing.T) {
 		p := start(t, tt.token)
 		if status, body := p.do(tt.method, tt.path, tt.change); status != tt.want {
 			t.Errorf("%s: %d, want %d: %s", tt.name, status, tt.want, body)
+		}
+	}
+}
+
+func TestMetricsElsewhereGoByAnyName(t *testing.T) {
+	s := New(Config{Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+	for at, want := range map[string]int{"192.0.2.1:9464": 200, "[2001:db8::1]:9464": 200, "127.0.0.1:9464": 421, "[::1]:9464": 421, "": 421} {
+		r := httptest.NewRequest(http.MethodGet, "http://media:9464/metrics", nil)
+		if at != "" {
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))))
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("at %q: %d, want %d", at, w.Code, want)
 		}
 	}
 }

@@ -43,8 +43,8 @@ type Config struct {
 	WrongTokens, AllWrongTokens *attempts.Limiter
 	// TLS is the port's certificate, if it has one.
 	TLS port.TLS
-	// Hosts are names by which the API and the metrics may be called, besides
-	// localhost and IP addresses.
+	// Hosts are names by which the API, and the metrics on loopback, may be called,
+	// besides localhost and IP addresses.
 	Hosts []string
 	// MaxConnections bounds those at once, PerAddress those of one peer's address; 0
 	// for no limit.
@@ -77,7 +77,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, hosts: port.NewHosts(cfg.Hosts, nil).Strict(), mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	s.mux.HandleFunc("GET /readyz", s.ready)
-	s.mux.Handle("GET /metrics", s.hosts.Wrap(promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{}), func() { s.refused("host") }))
+	s.mux.Handle("GET /metrics", s.metrics(promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{})))
 	s.mux.HandleFunc("GET /api/calls", s.reader(s.listCalls))
 	s.mux.HandleFunc("GET /api/calls/{id}", s.reader(s.showCall))
 	s.mux.HandleFunc("GET /api/subscribers", s.reader(s.listSubscribers))
@@ -85,6 +85,20 @@ func New(cfg Config) *Server {
 	s.mux.HandleFunc("PUT /api/subscribers/{id}/phone", s.writer(s.putPhone))
 	s.mux.HandleFunc("DELETE /api/subscribers/{id}", s.writer(s.removeSubscriber))
 	return s
+}
+
+// metrics keeps web pages off a port that browsers of this machine reach. One that
+// listens for others is called by whatever name the monitoring finds it at.
+func (s *Server) metrics(next http.Handler) http.Handler {
+	strict := s.hosts.Wrap(next, func() { s.refused("host") })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if ok && !port.Loopback(at.String()) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		strict.ServeHTTP(w, r)
+	})
 }
 
 // SetRecords gives the server the journal to read; nil takes it away.

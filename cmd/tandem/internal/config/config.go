@@ -88,7 +88,7 @@ type Tracing struct {
 type Admin struct {
 	Listen         string        `yaml:"listen" doc:"Address and port of /healthz, /readyz, /metrics and the API behind tandem calls. Empty: none."`
 	TLS            port.TLS      `yaml:"tls" doc:"Certificate of the port."`
-	Hosts          []string      `yaml:"hosts" doc:"Names by which the API and /metrics may be called besides localhost and IP addresses: a service's name in a cluster."`
+	Hosts          []string      `yaml:"hosts" doc:"Names by which the API, and /metrics on loopback, may be called besides localhost and IP addresses: a service's name in a cluster."`
 	MaxConnections int           `yaml:"max_connections" doc:"Connections at once; more are closed at once."`
 	PerAddress     int           `yaml:"max_connections_per_address" doc:"Connections at once from one IP address, or one /64 of IPv6; more are closed at once. 0 for no limit."`
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of the port's HTTP."`
