@@ -107,11 +107,12 @@ func ufragOf(s string) string {
 
 // metadataOf describes the streams of a description of ours: a client that has
 // been told of any ignores streams that it was not told of (MSC3077). A kind that
-// a stream does not send at present is muted.
+// a stream does not send at present is muted. A further stream with video is a screen
+// that is shared, which clients show in place of the camera's picture.
 func metadataOf(sdp string) map[string]streamMetadata {
-	type sends struct{ audio, video bool }
+	type sends struct{ audio, video, screen bool }
 	streams := map[string]sends{}
-	var kind, direction string
+	var kind, direction, camera string
 	var ids []string
 	flush := func() {
 		on := direction != "recvonly" && direction != "inactive"
@@ -119,6 +120,10 @@ func metadataOf(sdp string) map[string]streamMetadata {
 			s := streams[id]
 			s.audio = s.audio || on && kind == "audio"
 			s.video = s.video || on && kind == "video"
+			if kind == "video" && camera == "" {
+				camera = id
+			}
+			s.screen = s.screen || kind == "video" && id != camera
 			streams[id] = s
 		}
 		ids, direction = nil, ""
@@ -147,7 +152,11 @@ func metadataOf(sdp string) map[string]streamMetadata {
 	}
 	out := make(map[string]streamMetadata, len(streams))
 	for id, s := range streams {
-		out[id] = streamMetadata{Purpose: "m.usermedia", AudioMuted: !s.audio, VideoMuted: !s.video}
+		purpose := "m.usermedia"
+		if s.screen {
+			purpose = "m.screenshare"
+		}
+		out[id] = streamMetadata{Purpose: purpose, AudioMuted: !s.audio, VideoMuted: !s.video}
 	}
 	return out
 }

@@ -77,6 +77,10 @@ func TestMetadataOf(t *testing.T) {
 			map[string]streamMetadata{"s": {"m.usermedia", false, true}}},
 		{"two streams", "m=audio 9 X 0\na=msid:s a\nm=video 9 X 0\na=msid:u v\n",
 			map[string]streamMetadata{"s": {"m.usermedia", false, true}, "u": {"m.usermedia", true, false}}},
+		{"a camera and a screen", "m=audio 9 X 0\na=msid:s a\nm=video 9 X 0\na=msid:s v\nm=video 9 X 0\na=msid:w v\na=inactive\n",
+			map[string]streamMetadata{"s": {"m.usermedia", false, false}, "w": {"m.screenshare", true, true}}},
+		{"two pictures of one stream", "m=video 9 X 0\na=msid:s v\nm=video 9 X 0\na=msid:s w\n",
+			map[string]streamMetadata{"s": {"m.usermedia", true, false}}},
 		{"by source", "m=audio 9 X 0\r\na=ssrc:1 msid:s a\r\na=ssrc:1 cname:x\r\n", map[string]streamMetadata{"s": {"m.usermedia", false, true}}},
 		{"no stream", "m=audio 9 X 0\r\na=msid:- a\r\n", nil},
 	} {
