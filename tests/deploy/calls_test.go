@@ -31,14 +31,14 @@ func (p *project) signIn(t *testing.T) *people {
 	t.Helper()
 	w := &people{
 		sylk: livecall.Side{Name: "sylk", Account: p.alice, Client: p.connect(t, p.alice, func(ctx context.Context) (kittest.Client, error) {
-			c, err := sylkrtctest.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/webrtcgateway/ws", p.sylk), sylkrtctest.V2, sylkrtctest.Options{})
+			c, err := sylkrtctest.Dial(ctx, fmt.Sprintf("ws://%s:%d/webrtcgateway/ws", p.host, p.sylk), sylkrtctest.V2, sylkrtctest.Options{})
 			if err != nil {
 				return nil, err
 			}
 			return sylkrtctest.Kit(c, sylkrtctest.NewRings()), nil
 		})},
 		wg2: livecall.Side{Name: "wg2", Account: p.carol, Client: p.connect(t, p.carol, func(ctx context.Context) (kittest.Client, error) {
-			return grpcpipetest.Dial(ctx, fmt.Sprintf("127.0.0.1:%d", p.grpc), true)
+			return grpcpipetest.Dial(ctx, fmt.Sprintf("%s:%d", p.host, p.grpc), true)
 		})},
 	}
 	if p.accounts != "" {

@@ -76,7 +76,8 @@ func TestCompose(t *testing.T) {
 	step("called with TLS")
 }
 
-// Three NATS nodes, one of which may be away, and subscribers of one's own.
+// Three NATS nodes, one of which may be away, and subscribers of one's own, who
+// sign in by IPv6; pion has no use for ::1 in media.
 func TestThreeNATSNodes(t *testing.T) {
 	own := filepath.Join(t.TempDir(), "own.yaml")
 	const config = `directory:
@@ -88,7 +89,9 @@ func TestThreeNATSNodes(t *testing.T) {
 	if err := os.WriteFile(own, []byte(config), 0o644); err != nil { //nolint:gosec // containers have another user
 		t.Fatal(err)
 	}
-	p := prepare(t, "COMPOSE_PROFILES=nats3", "TANDEM_NATS_NODES=3", "TANDEM_DEMO=false", "TANDEM_CONFIG_FILE="+own)
+	p := prepare(t, "COMPOSE_PROFILES=nats3", "TANDEM_NATS_NODES=3", "TANDEM_DEMO=false", "TANDEM_CONFIG_FILE="+own,
+		"TANDEM_BIND=::1", "TANDEM_HOSTS=::1", "TANDEM_MEDIA_BIND=127.0.0.1")
+	p.host = "[::1]"
 	p.alice = kittest.Account{Subscriber: "frank", AOR: "frank@own.test", MSISDN: "+12025550149", HA1: sylkrtctest.HA1("frank@own.test", "the password of frank")}
 	p.carol = kittest.Account{Subscriber: "grace", AOR: "grace@own.test", MSISDN: "+12025550150", Token: "the token of grace"}
 	p.up(t)

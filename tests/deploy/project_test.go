@@ -18,6 +18,8 @@ const composeDir = "../../deploy"
 type project struct {
 	name string
 	env  []string
+	// host is where ports for users are on this machine, as in a URL.
+	host string
 	// Ports on this machine.
 	page, sylk, grpc, media, matrix, events, watch int
 	// alice has a sylkRTC account, carol a number for WG2 terminals.
@@ -34,7 +36,7 @@ func prepare(t *testing.T, env ...string) *project {
 	t.Helper()
 	ports := free(t, 7)
 	p := &project{
-		name: fmt.Sprintf("tandem-test-%d", ports[0]),
+		name: fmt.Sprintf("tandem-test-%d", ports[0]), host: "127.0.0.1",
 		page: ports[0], sylk: ports[1], grpc: ports[2], media: ports[3], matrix: ports[4], events: ports[5], watch: ports[6],
 		alice: alice, carol: carol,
 	}
