@@ -26,6 +26,7 @@ func TestChart(t *testing.T) {
 	call(t, plain)
 	t.Run("ports", ports)
 	t.Run("budget", budget)
+	t.Run("kept", kept)
 	for _, role := range roles {
 		began := time.Now()
 		names := podsOf(t, role)[:1]
@@ -142,6 +143,22 @@ func budget(t *testing.T) {
 		settled(t, role)
 	}
 	call(t, plain)
+}
+
+// kept tries what would lose what is stored: one NATS server instead of three, and
+// another seed, as whoever renders the chart without a cluster has.
+func kept(t *testing.T) {
+	_, err := helm(t, "upgrade", "tandem", chart, "-n", namespace, "-f", "testdata/values.yaml", "--set", "nats.replicas=1")
+	if err == nil || !strings.Contains(err.Error(), "nats.replicas stays 1, or more than 1: there are 3 now") {
+		t.Errorf("one NATS server instead of three: %v", err)
+	}
+	text, err := template(t, "tandem", chart, "-n", namespace, "-f", "testdata/values.yaml", "--show-only", "templates/seed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cluster.Apply(t.Context(), text, "-n", namespace); err == nil || !strings.Contains(err.Error(), "immutable") {
+		t.Errorf("another seed: %v", err)
+	}
 }
 
 func evict(t *testing.T, pod string) error {
