@@ -21,7 +21,7 @@ type Config struct {
 	MaxStreams     int `yaml:"max_streams" doc:"Pipes and MultiPipes at once on this node; more are refused with RESOURCE_EXHAUSTED."`
 	PerConnection  int `yaml:"max_streams_per_connection" doc:"Streams at once on one connection (HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS)."`
 	PerSubscriber  int `yaml:"max_streams_per_subscriber" doc:"Streams at once of one subscriber on this node; more are refused with RESOURCE_EXHAUSTED."`
-	MaxAskers      int `yaml:"max_unsigned_streams" doc:"Streams of health and reflection at once on this node, which need no sign-in; more are refused with RESOURCE_EXHAUSTED. One connection has 8 at most."`
+	MaxAskers      int `yaml:"max_unsigned_streams" doc:"Streams at once, on this node, of reflection and of those who watch its health, which need no sign-in; more are refused with RESOURCE_EXHAUSTED. One connection has 8 at most, checks of the health included."`
 	MaxCalls       int `yaml:"max_calls_per_stream" doc:"Calls at once on one MultiPipe. A further Offer gets TRY_AGAIN, a further incoming call finds the terminal busy."`
 
 	MaxMessage int `yaml:"max_message_bytes" doc:"Largest message read. A larger one ends its stream with RESOURCE_EXHAUSTED."`

@@ -35,7 +35,7 @@ func (a *Adapter) Run(ctx context.Context, ready func()) error {
 	srv := grpc.NewServer(opts...)
 	alive := health.NewServer()
 	wgtwo.RegisterWebTerminalServiceServer(srv, service{a: a, base: base, drain: drain})
-	healthv1.RegisterHealthServer(srv, alive)
+	registerHealth(srv, alive)
 	alive.SetServingStatus(wgtwo.WebTerminalService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	if a.cfg.Reflection {
 		reflection.Register(srv)

@@ -18,9 +18,11 @@ import (
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -161,6 +163,12 @@ func TestHealth(t *testing.T) {
 		if err != nil || r.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("health of %q: %v, %v", name, r, err)
 		}
+	}
+	if _, err := c.Check(t.Context(), &healthv1.HealthCheckRequest{Service: "another"}); status.Code(err) != codes.NotFound {
+		t.Errorf("health of what is not here: %v", err)
+	}
+	if r, err := c.List(t.Context(), &healthv1.HealthListRequest{}); err != nil || len(r.GetStatuses()) != 2 {
+		t.Errorf("health of all: %v, %v", r, err)
 	}
 }
 

@@ -20,7 +20,9 @@ const (
 	// the others wait, so that one connection's crowd is no other's.
 	signInsPerConnection = 16
 	// askersPerConnection is how many streams of health and reflection one
-	// connection can have.
+	// connection can have. Of those that last, the node has MaxAskers; a check of the
+	// health finds room on a connection of its own, lest strangers make a node look
+	// ill.
 	askersPerConnection = 8
 )
 
@@ -28,7 +30,7 @@ const (
 type strangers struct {
 	mu          sync.Mutex
 	connections map[*peer.Peer]*connection // those with a stranger's stream
-	askers      int                        // of all
+	askers      int                        // of all, that last
 }
 
 // connection is what its strangers' streams share.
@@ -71,16 +73,19 @@ func (s *strangers) signIn(ctx context.Context, f func() error) error {
 	}
 }
 
-// ask counts a stream of health or reflection in, if there is room.
-func (s *strangers) ask(ctx context.Context, most int) (done func(), ok bool) {
+// ask counts a stream of health or reflection in, if there is room; one that lasts
+// among the most that the node has.
+func (s *strangers) ask(ctx context.Context, lasts bool, most int) (done func(), ok bool) {
 	c, leave := s.enter(ctx)
 	room := func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.askers >= most || c.askers >= askersPerConnection {
+		if lasts && s.askers >= most || c.askers >= askersPerConnection {
 			return false
 		}
-		s.askers++
+		if lasts {
+			s.askers++
+		}
 		c.askers++
 		return true
 	}
@@ -90,7 +95,9 @@ func (s *strangers) ask(ctx context.Context, most int) (done func(), ok bool) {
 	}
 	return func() {
 		s.mu.Lock()
-		s.askers--
+		if lasts {
+			s.askers--
+		}
 		c.askers--
 		s.mu.Unlock()
 		leave()
@@ -125,7 +132,8 @@ func (a *Adapter) askers(srv any, st grpc.ServerStream, info *grpc.StreamServerI
 	if forTerminals(info.FullMethod) {
 		return next(srv, st)
 	}
-	done, ok := a.strangers.ask(st.Context(), a.cfg.MaxAskers)
+	lasts := info.FullMethod != healthv1.Health_Check_FullMethodName && info.FullMethod != healthv1.Health_List_FullMethodName
+	done, ok := a.strangers.ask(st.Context(), lasts, a.cfg.MaxAskers)
 	if !ok {
 		a.host.Metrics().Count("streams_refused", 1)
 		return status.Error(codes.ResourceExhausted, "too many streams that nobody has signed in to")

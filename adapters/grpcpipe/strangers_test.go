@@ -85,6 +85,12 @@ func TestStreamsWithoutSignIn(t *testing.T) {
 	if got := watch(other); got != codes.ResourceExhausted {
 		t.Errorf("one more of all: %v", got)
 	}
+	for what, want := range map[*grpc.ClientConn]codes.Code{one: codes.ResourceExhausted, other: codes.OK} {
+		r, err := healthv1.NewHealthClient(what).Check(t.Context(), &healthv1.HealthCheckRequest{})
+		if status.Code(err) != want || err == nil && r.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			t.Errorf("a check beside the watches: %v, %v; want %v", r, err, want)
+		}
+	}
 	_ = one.Close()
 	for end := time.Now().Add(patience); watch(other) != codes.OK; {
 		if time.Now().After(end) {

@@ -40,9 +40,10 @@ func (p *peer) trust() { p.ws.SetReadLimit(int64(p.a.cfg.MaxMessage)) }
 // control takes note of a ping or pong, which are no requests and cost as much. A
 // client that sends them without end is cut off.
 func (p *peer) control() bool {
-	if p.signs.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
-		return true
+	if p.noisy || p.signs.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
+		return !p.noisy
 	}
+	p.noisy = true // once: more of them may be here already
 	p.a.host.Metrics().Count("rate_limited", 1)
 	p.a.log.Info("too many pings", "remote", p.remote)
 	p.cut()

@@ -102,8 +102,21 @@ func TestTooManyPings(t *testing.T) {
 	s := serve(t, func(c *Config) { c.Rate, c.Burst = 1, 50 })
 	for what, first := range map[string]byte{"pings": opPing, "pongs": opPong} {
 		c := s.rawConn(t)
-		c.ends(t, what, control(first))
+		c.ends(t, what, bytes.Repeat(control(first), 100))
 		s.counted(t, "rate_limited")
+	}
+	quiet := s.client(t, sylkrtctest.V2)
+	quiet.ok(quiet.request("ping", nil))
+	for {
+		select {
+		case name := <-s.host.counts:
+			if name == "rate_limited" {
+				t.Error("a connection counts more than once")
+			}
+			continue
+		default:
+		}
+		break
 	}
 }
 

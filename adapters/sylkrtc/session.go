@@ -30,6 +30,7 @@ type peer struct {
 	pinged time.Time // guarded by adapter.mu
 
 	rate  bucket      // the reader's
+	noisy bool        // the reader's: there were too many of those
 	signs bucket      // the reader's: of pings and pongs
 	talk  bucket      // the request goroutine's: of messaging
 	bad   strikes     // the reader's: messages that were no requests

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
@@ -24,12 +23,6 @@ type serveCmd struct {
 	Quiet     bool   `short:"q" help:"Do not print where to go."`
 }
 
-// gcPercent lets the heap grow to five times of what is live before it is
-// collected, instead of twice: what is live is small (some 10 kB a call), most
-// garbage is messages, and collecting them less often saves a sixth of the CPU.
-// The environment variable GOGC overrides it; GOMEMLIMIT bounds it.
-const gcPercent = 400
-
 // Run implements the command.
 func (c *serveCmd) Run(ctx context.Context) error {
 	var extra []string
@@ -46,7 +39,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	}
 	log := newLogger(os.Stderr, cfg.Log)
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		defer tuneGC(setGC)()
 	}
 	log.Info("tandem starts", "version", version(), "node", cfg.Node, "roles", strings.Join(cfg.Roles, ","))
 	x, err := exchange.New(cfg, exchange.Options{Ephemeral: c.Ephemeral, Version: version(), Log: log})

@@ -50,6 +50,7 @@ type Adapter struct {
 type Log struct {
 	Level  string `yaml:"level" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" doc:"text or json."`
+	Rate   int    `yaml:"rate" doc:"Lines of one wording written in a second over time, and ten times as many at once: what strangers ask for is logged too. More are left out and counted, but for errors and lines about a call. 0 for no limit."`
 }
 
 // NATS is which NATS is used, or how the one inside is set up.
@@ -123,7 +124,7 @@ func New(specs []kit.Spec) *Config {
 	c := &Config{
 		Roles:     []string{"all"},
 		Drain:     30 * time.Second,
-		Log:       Log{Level: "info", Format: "text"},
+		Log:       Log{Level: "info", Format: "text", Rate: 100},
 		NATS:      NATS{Replicas: 1, MaxBytes: 1 << 30},
 		Tracing:   Tracing{Sample: 1},
 		Admin:     defaultAdmin(),

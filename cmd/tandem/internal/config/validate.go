@@ -98,6 +98,7 @@ func (c *Config) Validate() error {
 	}
 	for path, n := range map[string]int{
 		"admin.max_connections_per_address": c.Admin.PerAddress, "console.max_connections_per_address": c.Console.PerAddress,
+		"log.rate": c.Log.Rate,
 	} {
 		if n < 0 {
 			bad(path, "must not be negative")

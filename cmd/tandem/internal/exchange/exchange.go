@@ -19,6 +19,7 @@ import (
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/demo"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/embednats"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/logs"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/metrics"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/roles"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/tracing"
@@ -61,7 +62,7 @@ type Exchange struct {
 type Options struct {
 	// Ephemeral keeps everything in a directory that is removed at the end.
 	Ephemeral bool
-	Log       *slog.Logger
+	Log       *slog.Logger // nil drops everything
 	Version   string
 }
 
@@ -69,9 +70,13 @@ type Options struct {
 // back, also after Run.
 func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 	x := &Exchange{
-		cfg: cfg, log: opts.Log, status: &roles.Status{},
+		cfg: cfg, status: &roles.Status{},
 		metrics: metrics.New(opts.Version), addresses: map[string]string{}, local: localbus.NewRouter(),
 	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	x.log = slog.New(logs.Limit(opts.Log.Handler(), cfg.Log.Rate, x.metrics.LineLeftOut))
 	defer func() {
 		if err != nil {
 			x.Close()

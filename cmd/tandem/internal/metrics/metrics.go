@@ -30,6 +30,7 @@ type Metrics struct {
 	directory        *directoryMetrics
 	media            mediaMetrics
 	ports            *prometheus.CounterVec
+	leftOut          prometheus.Counter
 	mu               sync.Mutex
 	names            map[string]map[string]bool // by kind
 }
@@ -66,10 +67,11 @@ func New(version string) *Metrics {
 			m.ports.WithLabelValues(port, reason)
 		}
 	}
+	m.leftOut = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tandem", Name: "log_lines_left_out_total", Help: "Lines that log.rate kept out of the log."})
 	info := gauge("build_info", "1, with the version.", "version")
 	info.WithLabelValues(version).Set(1)
 	m.Registry.MustRegister(
-		m.commands, m.events, m.giveUps, m.counts, m.gauges, m.terminals, m.legs, m.ports, info,
+		m.commands, m.events, m.giveUps, m.counts, m.gauges, m.terminals, m.legs, m.ports, m.leftOut, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	m.Registry.MustRegister(m.media.counts, m.media.gauges, m.media.times)
@@ -84,6 +86,9 @@ func New(version string) *Metrics {
 func (m *Metrics) Refused(port, reason string) func() {
 	return m.ports.WithLabelValues(port, reason).Inc
 }
+
+// LineLeftOut counts a line that was not logged since there were too many of it.
+func (m *Metrics) LineLeftOut() { m.leftOut.Inc() }
 
 // Watch reports what is asked for when the page is read: whether this process is
 // ready, whether it reaches the bus, and how often a subscription of its began to
