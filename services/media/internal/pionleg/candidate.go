@@ -9,6 +9,8 @@ import (
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255}) //nolint:gochecknoglobals // a constant
+
 // readCandidate gives a candidate in the form that pion takes, or why it is of
 // no use: broken, not UDP, not RTP's component, or with a name that only the
 // terminal's own network resolves (mDNS). A terminal behind such a name reaches
@@ -36,8 +38,13 @@ func readCandidateText(text string) (_, reason string) {
 	if !strings.EqualFold(f[2], "udp") {
 		return "", "not UDP"
 	}
-	if _, err := netip.ParseAddr(f[4]); err != nil {
+	a, err := netip.ParseAddr(f[4])
+	if err != nil {
 		return "", "address is a name"
+	}
+	// Checks go where a candidate says: to one host, and not to all that listen.
+	if a = a.Unmap(); a.IsMulticast() || a.IsUnspecified() || a == broadcast || f[5] == "0" {
+		return "", "no host's address"
 	}
 	// Only the part of the grammar that means something to us goes on: other
 	// extensions of the terminal may not parse.

@@ -149,6 +149,12 @@ func TestCandidatesAreRead(t *testing.T) {
 		"candidate:1 1 udp 1 192.0.2.1 99999 typ host":                                                "",
 		"candidate:1 1 udp one 192.0.2.1 9 typ host":                                                  "",
 		"candidate:1 1 udp 1 192.0.2.1 9 type host":                                                   "",
+		"candidate:1 1 udp 1 239.1.1.1 9 typ host":                                                    "",
+		"candidate:1 1 udp 1 255.255.255.255 9 typ host":                                              "",
+		"candidate:1 1 udp 1 ::ffff:224.0.0.1 9 typ host":                                             "",
+		"candidate:1 1 udp 1 ff02::1 9 typ host":                                                      "",
+		"candidate:1 1 udp 1 0.0.0.0 9 typ host":                                                      "",
+		"candidate:1 1 udp 1 192.0.2.1 0 typ host":                                                    "",
 		"candidate:": "", "": "", "a=end-of-candidates": "",
 	} {
 		if got, reason := readCandidateText(text); got != want || (got == "") != (reason != "") {
