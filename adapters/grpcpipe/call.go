@@ -107,7 +107,9 @@ func (s *session) work(c *call) {
 		job := c.jobs[0]
 		c.jobs = c.jobs[1:]
 		s.mu.Unlock()
-		job()
+		if err := rescue(s.log, func() error { job(); return nil }); err != nil {
+			s.end(err)
+		}
 	}
 }
 

@@ -130,7 +130,7 @@ func (a *Adapter) tap(ctx context.Context, info *tap.Info) (context.Context, err
 // askers bounds how many streams there are that need no sign-in.
 func (a *Adapter) askers(srv any, st grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if forTerminals(info.FullMethod) {
-		return next(srv, st)
+		return rescue(a.host.Log(), func() error { return next(srv, st) })
 	}
 	lasts := info.FullMethod != healthv1.Health_Check_FullMethodName && info.FullMethod != healthv1.Health_List_FullMethodName
 	done, ok := a.strangers.ask(st.Context(), lasts, a.cfg.MaxAskers)

@@ -131,7 +131,7 @@ func (s service) attach(ctx context.Context, st stream, x *session) (func(kit.De
 func (s service) run(st stream, x *session) error {
 	ctx := st.Context()
 	read := make(chan error, 1)
-	s.a.running.Go(func() { read <- x.read(ctx, st) })
+	s.a.running.Go(func() { read <- rescue(x.log, func() error { return x.read(ctx, st) }) })
 	old := ageTimer(s.a.cfg.MaxAge)
 	defer old.Stop()
 	for {
@@ -165,6 +165,9 @@ func (s service) leaving(ctx context.Context, x *session, err error) error {
 		ctx, cancel := context.WithTimeout(ctx, settle)
 		defer cancel()
 		x.out.flush(ctx)
+		return err
+	}
+	if errors.Is(err, errDefect) {
 		return err
 	}
 	s.a.host.Metrics().Count("slow_streams", 1)

@@ -71,7 +71,9 @@ func newPeer(a *adapter, ws *websocket.Conn, v version, remote string) *peer {
 	p.ctx, p.cut = context.WithCancel(a.work)
 	p.rate = bucket{level: float64(a.cfg.Burst), at: time.Now()}
 	p.signs = p.rate
-	p.in.init(maxQueued, maxQueuedBytes, p.carryOut)
+	p.in.init(maxQueued, maxQueuedBytes, func(job any) {
+		_ = p.rescue(func() error { p.carryOut(job); return nil }) // the connection is cut
+	})
 	p.out.init(a.cfg.SendQueue, maxUnsent, p.write)
 	return p
 }
@@ -82,7 +84,7 @@ func (p *peer) run() {
 	log := p.a.log.With("remote", p.remote)
 	log.Info("connected", "protocol", string(p.v))
 	p.send(ready{})
-	err := p.read()
+	err := p.rescue(p.read)
 
 	p.mu.Lock()
 	p.gone = true
