@@ -11,6 +11,10 @@ import (
 // connection has signed in. There is room for a session description.
 const strangersMessage = 128 << 10
 
+// closing is how long reading pauses while another goroutine closes a connection,
+// which otherwise starts one more for each frame.
+const closing = 5 * time.Millisecond
+
 // message reads one message. However slowly a client may send nothing, what it has
 // begun must come to its end in time: it holds memory.
 func (p *peer) message() (websocket.MessageType, []byte, error) {
@@ -40,10 +44,14 @@ func (p *peer) trust() { p.ws.SetReadLimit(int64(p.a.cfg.MaxMessage)) }
 // control takes note of a ping or pong, which are no requests and cost as much. A
 // client that sends them without end is cut off.
 func (p *peer) control() bool {
-	if p.noisy || p.signs.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
-		return !p.noisy
+	if p.noisy { // more of them were here already
+		time.Sleep(closing)
+		return false
 	}
-	p.noisy = true // once: more of them may be here already
+	if p.signs.take(p.a.cfg.Rate, p.a.cfg.Burst, time.Now()) {
+		return true
+	}
+	p.noisy = true
 	p.a.host.Metrics().Count("rate_limited", 1)
 	p.a.log.Info("too many pings", "remote", p.remote)
 	p.cut()
