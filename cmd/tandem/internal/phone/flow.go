@@ -62,7 +62,7 @@ func (p *peer) receive(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
 			p.s.count()
 			if late := !first && int16(packet.SequenceNumber-newest) <= 0; !late { //nolint:gosec // RFC 1982 comparison
 				newest = packet.SequenceNumber
-				if t.Codec().MimeType == webrtc.MimeTypeOpus {
+				if isOpus(t.Codec().MimeType) {
 					p.s.hear(packet)
 				}
 			}

@@ -2,6 +2,7 @@ package phone
 
 import (
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/pion/rtp"
@@ -27,7 +28,7 @@ func newOutTrack(id string, kind webrtc.RTPCodecType) *outTrack { return &outTra
 // Bind implements webrtc.TrackLocal.
 func (t *outTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	for _, c := range ctx.CodecParameters() {
-		if t.kind == webrtc.RTPCodecTypeVideo || c.MimeType == webrtc.MimeTypeOpus {
+		if t.kind == webrtc.RTPCodecTypeVideo || isOpus(c.MimeType) {
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.ctx, t.main = ctx, c
@@ -36,6 +37,9 @@ func (t *outTrack) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters
 	}
 	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
 }
+
+// isOpus reads a name in any case (RFC 4855 section 3).
+func isOpus(mime string) bool { return strings.EqualFold(mime, webrtc.MimeTypeOpus) }
 
 // Unbind implements webrtc.TrackLocal.
 func (t *outTrack) Unbind(webrtc.TrackLocalContext) error {

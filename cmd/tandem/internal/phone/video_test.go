@@ -223,6 +223,18 @@ func TestDTLSRole(t *testing.T) {
 	}
 }
 
+// Names of codecs mean the same in any case.
+func TestCodecInCapitals(t *testing.T) {
+	t.Parallel()
+	x := startExchange(t)
+	x.listen(t, ListenOptions{})
+	c := newCore(t, x)
+	c.offer(x, func(s string) string { return strings.ReplaceAll(s, "opus/48000", "OPUS/48000") })
+	if sdp := c.answered(); !strings.Contains(strings.ToLower(sdp), " opus/48000/2") {
+		t.Errorf("answered by\n%s", sdp)
+	}
+}
+
 // A later offer on the same transport is answered on it; one with another
 // certificate gets a new one.
 func TestRenegotiation(t *testing.T) {

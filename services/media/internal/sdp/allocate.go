@@ -59,7 +59,7 @@ func (a *allocator) codecs(b *Bound, now []Codec) []Codec {
 		if slices.ContainsFunc(list, func(o Codec) bool { return o.Key == c.Key }) {
 			continue
 		}
-		o := Codec{Name: c.Name, ClockRate: c.ClockRate, Channels: c.Channels, Fmtp: c.Fmtp, Key: c.Key, Feedback: feedbackFor(b.Slot.Kind)}
+		o := Codec{Name: registered(c.Name), ClockRate: c.ClockRate, Channels: c.Channels, Fmtp: c.Fmtp, Key: c.Key, Feedback: feedbackFor(b.Slot.Kind)}
 		if !a.number(&o, b.Slot.Kind, now) {
 			break
 		}

@@ -11,6 +11,18 @@ func DefaultCodecs() []string {
 	return []string{"opus", "g722", "pcmu", "pcma", "telephone-event", "vp8", "vp9", "h264", "av1"}
 }
 
+// registered gives a codec's name as it is registered. Names mean the same in any
+// case (RFC 4855 section 3), but not every terminal knows that.
+func registered(name string) string {
+	switch lower := strings.ToLower(name); lower {
+	case "opus", TelephoneEvent:
+		return lower
+	case "g722", "pcmu", "pcma", "vp8", "vp9", "h264", "av1":
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
 // TelephoneEvent is the encoding name of RFC 4733 events.
 const TelephoneEvent = "telephone-event"
 

@@ -40,6 +40,22 @@ func TestOfferLeavesTheRoleToTheTerminalAndHasNoRTCPAttribute(t *testing.T) {
 	}
 }
 
+func TestCodecsAreOfferedByTheirRegisteredNames(t *testing.T) {
+	caller := strings.NewReplacer("opus/48000", "OPUS/48000", "PCMU/8000", "pcmu/8000", "VP8/90000", "vp8/90000").
+		Replace(describe("0 1", audio("0"), video("1")))
+	text := offerFrom(t, caller).Write(local())
+	for _, want := range []string{" opus/48000/2\r\n", " PCMU/8000\r\n", " VP8/90000\r\n", " telephone-event/8000\r\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	// Who spells them differently is answered in its own spelling.
+	s, err := Answer(offered(t, caller), offered(t, describe("0 1", audio("0"), video("1"))).Bounds(), nil, 1)
+	if err != nil || !strings.Contains(s.Write(local()), " OPUS/48000/2\r\n") {
+		t.Errorf("%v: answer\n%s", err, s.Write(local()))
+	}
+}
+
 func TestOldBrowsersAnswerIsTaken(t *testing.T) {
 	s, err := offerFrom(t, file(t, "chromium-offer.sdp")).Accept(answered(t, file(t, "chromium69-answer.sdp")))
 	if err != nil {
