@@ -172,6 +172,9 @@ func (a *actor) serve(j job) {
 	defer cancel()
 	ctx = s.env.Bus.About(ctx, a.id, j.command.GetId())
 	reply := a.attempt(ctx, j)
+	if reply == nil && !a.gone.Load() && s.ctx.Err() == nil {
+		s.env.Metrics.Command(step.CommandName(j.command), outcomeUnanswered, s.now().Sub(j.at))
+	}
 	if reply == nil || j.own() && reply.GetError().GetCode() == callv1.Code_CODE_RETRY {
 		a.unanswered(j)
 		return
@@ -233,9 +236,9 @@ func (a *actor) repeat(j job) {
 // attempt repeats load, transition and commit until there is an outcome; nil
 // if none could be had in time.
 func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
-	for !a.gone.Load() {
+	for told := false; !a.gone.Load(); {
 		if err := a.load(ctx, j); err != nil {
-			if !a.pause(ctx, "record not read", err) {
+			if !a.pause(ctx, "record not read", err, &told) {
 				return nil
 			}
 			continue
@@ -264,7 +267,7 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 		}
 		again, err := a.commit(ctx, in, &out)
 		if err != nil {
-			if !a.pause(ctx, "record not written", err) {
+			if !a.pause(ctx, "record not written", err, &told) {
 				return nil
 			}
 			continue
@@ -278,10 +281,14 @@ func (a *actor) attempt(ctx context.Context, j job) *callv1.Reply {
 	return nil
 }
 
-// pause waits before the store is tried again; false when time is up.
-func (a *actor) pause(ctx context.Context, what string, err error) bool {
+// pause waits before the store is tried again; false when time is up. It tells of
+// the first failure of a command only: those that follow say the same.
+func (a *actor) pause(ctx context.Context, what string, err error, told *bool) bool {
 	a.loaded = false
-	a.p.s.log.Warn(what, "call", a.id, "error", err)
+	if !*told {
+		a.p.s.log.Warn(what, "call", a.id, "error", err)
+		*told = true
+	}
 	if errors.Is(err, bus.ErrClosed) {
 		return false // this process has left the bus
 	}

@@ -4,7 +4,8 @@ import "time"
 
 // Metrics takes what the service counts. Methods must not block.
 type Metrics interface {
-	// Command counts one command by kind of body and outcome ("ok" or a code).
+	// Command counts one command by kind of body and outcome ("ok", a code, or
+	// "unanswered" where the journal did not let itself be used in time).
 	Command(kind, outcome string, took time.Duration)
 	// CallPlaced counts an offer that was committed and rings.
 	CallPlaced()
@@ -25,6 +26,9 @@ type Metrics interface {
 	// JournalUsed is the share of the journal's room that is used.
 	JournalUsed(share float64)
 }
+
+// outcomeUnanswered is that of a command which was given up without one.
+const outcomeUnanswered = "unanswered"
 
 type noMetrics struct{}
 

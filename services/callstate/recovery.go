@@ -12,12 +12,15 @@ import (
 
 // recoverAll recovers until it succeeds or the partition is another's again.
 func (p *partition) recoverAll(epoch uint64) {
-	for p.epoch() == epoch && p.s.ctx.Err() == nil {
+	for told := false; p.epoch() == epoch && p.s.ctx.Err() == nil; {
 		err := p.recover(p.s.ctx)
 		if err == nil {
 			return
 		}
-		p.s.log.Warn("calls not loaded yet", "partition", p.n, "error", err)
+		if !told {
+			p.s.log.Warn("calls not loaded yet", "partition", p.n, "error", err)
+			told = true
+		}
 		t := time.NewTimer(internalRetry)
 		select {
 		case <-t.C:
@@ -37,6 +40,7 @@ func (p *partition) recover(ctx context.Context) error {
 		found = append(found, r)
 		return true
 	})
+	p.s.journal.went(journalRead, err)
 	if err != nil {
 		return err
 	}

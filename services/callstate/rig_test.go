@@ -30,6 +30,8 @@ type rig struct {
 	metrics callstate.Metrics
 	// log of the call-state node; nil for none.
 	log *slog.Logger
+	// service is the call-state node that was started last.
+	service *callstate.Service
 }
 
 func newRig(t *testing.T) *rig {
@@ -88,6 +90,7 @@ func (r *rig) startCallState(wrap func(bus.Driver) bus.Driver) (kill func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.service = s
 	ready := make(chan struct{})
 	stop := r.background(func(ctx context.Context) {
 		if err := s.Run(ctx, func() { close(ready) }); err != nil && ctx.Err() == nil {

@@ -53,6 +53,7 @@ type Service struct {
 	asking    atomic.Int32
 	live      atomic.Int64
 	full      atomic.Bool
+	journal   journalState
 }
 
 // New makes a call-state node. It does no I/O.
@@ -161,6 +162,9 @@ func (s *Service) watchUsage(ctx context.Context) {
 	defer t.Stop()
 	for {
 		usage, err := s.env.Bus.Records().Usage(ctx)
+		if ctx.Err() == nil {
+			s.journal.went(journalRead, err)
+		}
 		if err == nil {
 			s.env.Metrics.JournalUsed(usage)
 		}
@@ -190,7 +194,8 @@ func (s *Service) drain() {
 	}
 }
 
-// Problems says why this node would refuse every new call now; none as a rule.
+// Problems says why this node would refuse every new call now, or have it wait;
+// none as a rule.
 func (s *Service) Problems() (out []string) {
 	if s.nodes.leastLoaded() == "" {
 		out = append(out, "no media node is alive: new calls are refused")
@@ -201,7 +206,7 @@ func (s *Service) Problems() (out []string) {
 	if s.cfg.MaxCalls > 0 && int(s.live.Load()) >= s.cfg.MaxCalls {
 		out = append(out, "callstate.max_calls is reached: new calls are refused")
 	}
-	return out
+	return append(out, s.journal.problems()...)
 }
 
 // Live lists the records of the calls that this node holds, for the console.

@@ -1,0 +1,47 @@
+package callstate
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/tandem-rtc/tandem/bus"
+)
+
+// journalUse is what is done with the journal.
+type journalUse int
+
+const (
+	journalRead journalUse = iota
+	journalWrite
+	journalUses
+)
+
+// journalState is how reading and writing the journal went last: a disk that is
+// full or broken is to be seen, although this process is well and the bus is there.
+type journalState struct {
+	mu     sync.Mutex
+	failed [journalUses]error // nil: went well, or was not tried yet
+}
+
+// went notes an outcome. A write that another was faster than went well, and so did
+// the search for what is not there.
+func (j *journalState) went(use journalUse, err error) {
+	if errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrNotFound) {
+		err = nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failed[use] = err
+}
+
+// problems says what cannot be done, for people.
+func (j *journalState) problems() (out []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for use, done := range []string{journalRead: "read", journalWrite: "written"} {
+		if err := j.failed[use]; err != nil {
+			out = append(out, "the journal cannot be "+done+", and calls wait: "+err.Error()+"; the log of NATS may say why")
+		}
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package callstate_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tandem-rtc/tandem/bus"
+	"github.com/tandem-rtc/tandem/schema"
+)
+
+// sick is a driver whose journal takes no writes while fail is set; tried gets a
+// value for each that it refused.
+type sick struct {
+	bus.Driver
+	mu    sync.Mutex
+	fail  error
+	tried chan struct{}
+}
+
+func (d *sick) Records() bus.Records { return sickRecords{d.Driver.Records(), d} }
+
+func (d *sick) set(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = err
+}
+
+type sickRecords struct {
+	bus.Records
+	d *sick
+}
+
+func (r sickRecords) Commit(ctx context.Context, w ...bus.Write) ([]uint64, error) {
+	r.d.mu.Lock()
+	err := r.d.fail
+	r.d.mu.Unlock()
+	if err == nil {
+		return r.Records.Commit(ctx, w...)
+	}
+	select {
+	case r.d.tried <- struct{}{}:
+	default:
+	}
+	return nil, err
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p) //nolint:wrapcheck // a buffer
+}
+
+func (l *lockedBuffer) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), what)
+}
+
+// While the journal takes no writes, as with a full disk, calls wait, the node says
+// so where it is asked, and its log does not repeat it with every attempt. Then they
+// go on.
+func TestAJournalThatTakesNoWrites(t *testing.T) {
+	r := newRig(t)
+	log := &lockedBuffer{}
+	r.log = slog.New(slog.NewTextHandler(log, nil))
+	d := &sick{tried: make(chan struct{}, 64)}
+	r.startCallState(func(inner bus.Driver) bus.Driver { d.Driver = inner; return d })
+	a := r.startAdapter("loopback", "n1")
+	alice, bob := a.attach("alice", false), a.attach("bob", false)
+	if problems := r.service.Problems(); len(problems) != 0 {
+		t.Errorf("before: %q", problems)
+	}
+	d.set(fmt.Errorf("no space: %w", bus.ErrTimeout))
+	placed := make(chan struct{})
+	go func() {
+		defer close(placed)
+		r.send(a.b, a.offer(alice, "1", "sip:bob@demo.test"))
+	}()
+	for range 5 {
+		wait(t, d.tried, "an attempt to write")
+	}
+	problems := strings.Join(r.service.Problems(), "\n")
+	if !strings.Contains(problems, "the journal cannot be written") || !strings.Contains(problems, "no space") {
+		t.Errorf("meanwhile: %q", problems)
+	}
+	if n := log.count("record not written"); n != 1 {
+		t.Errorf("%d lines about one command", n)
+	}
+	d.set(nil)
+	wait(t, placed, "the call")
+	a.event(bob, "incoming", isIncoming)
+	if problems := r.service.Problems(); len(problems) != 0 {
+		t.Errorf("afterwards: %q", problems)
+	}
+}
+
+// A command that is given up is counted, since nothing else of it is.
+func TestACommandThatIsGivenUpIsCounted(t *testing.T) {
+	r := newRig(t)
+	counts := &refusals{counted: make(chan string, 64)}
+	r.metrics = counts
+	d := &sick{tried: make(chan struct{}, 64)}
+	r.startCallState(func(inner bus.Driver) bus.Driver { d.Driver = inner; return d })
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	a.attach("bob", false)
+	d.set(bus.ErrClosed) // which is not tried again
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	offer := a.offer(alice, schema.NewID(), "sip:bob@demo.test")
+	go func() { _, _ = a.b.Command(ctx, offer) }() // nobody answers
+	select {
+	case outcome := <-counts.counted:
+		if outcome != "unanswered" {
+			t.Errorf("counted as %q", outcome)
+		}
+	case <-time.After(patience):
+		t.Error("not counted")
+	}
+}
