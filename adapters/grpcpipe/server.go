@@ -81,7 +81,7 @@ func (a *Adapter) listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("grpcpipe: %w", err)
 	}
 	count := func(name string) func() { return func() { a.host.Metrics().Count(name, 1) } }
-	limits := port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Refused: count("connections_refused")}
+	limits := port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Log: a.host.Log(), Refused: count("connections_refused")}
 	a.connections = &watched{Listener: limits.Wrap(ln), silent: count("connections_silent")}
 	return ln, nil
 }
@@ -110,7 +110,7 @@ func (a *Adapter) options() ([]grpc.ServerOption, error) {
 	}
 	tc, err := c.TLS.Server(a.host.Log())
 	if err != nil {
-		return nil, fmt.Errorf("grpcpipe: %w", err)
+		return nil, fmt.Errorf("grpcpipe.%w", err)
 	}
 	return append(opts, grpc.Creds(credentials.NewTLS(tc))), nil
 }

@@ -25,14 +25,14 @@ func (a *Adapter) listen() (net.Listener, error) {
 			return nil, fmt.Errorf("matrix: listen: %w", err)
 		}
 	}
-	l = port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}.Wrap(l)
+	l = port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Log: a.log, Refused: func() { a.host.Metrics().Count("connections_refused", 1) }}.Wrap(l)
 	if !a.cfg.TLS.On() {
 		return l, nil
 	}
 	c, err := a.cfg.TLS.Server(a.log)
 	if err != nil {
 		_ = l.Close()
-		return nil, fmt.Errorf("matrix: %w", err)
+		return nil, fmt.Errorf("matrix.%w", err)
 	}
 	a.certificate = c.GetCertificate
 	return tls.NewListener(l, c), nil

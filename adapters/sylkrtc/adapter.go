@@ -101,14 +101,14 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 	}
 	a.cfg.Timeouts.Apply(srv, func() { a.host.Metrics().Count("connections_silent", 1) })
 	// Room for the page's besides the WebSockets, which are refused in HTTP.
-	l = port.Limits{Total: a.cfg.MaxConnections + a.cfg.MaxConnections/4 + 64, PerAddress: a.cfg.PerAddress, Refused: func() {
+	l = port.Limits{Total: a.cfg.MaxConnections + a.cfg.MaxConnections/4 + 64, PerAddress: a.cfg.PerAddress, Log: a.log, Refused: func() {
 		a.host.Metrics().Count("connections_refused", 1)
 	}}.Wrap(l)
 	secure := a.cfg.TLS.On()
 	if secure {
 		if srv.TLSConfig, err = a.cfg.TLS.Server(a.log); err != nil {
 			_ = l.Close() // nothing was accepted
-			return fmt.Errorf("sylkrtc: %w", err)
+			return fmt.Errorf("sylkrtc.%w", err)
 		}
 	}
 	served := make(chan error, 1)

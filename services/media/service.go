@@ -82,7 +82,7 @@ func New(cfg Config, env Env) (*Service, error) {
 	ec.Log = env.Log
 	e, err := pionleg.Open(ec)
 	if err != nil {
-		return nil, fmt.Errorf("media: %w", err)
+		return nil, err //nolint:wrapcheck // names the setting
 	}
 	return newService(cfg, env, e), nil
 }

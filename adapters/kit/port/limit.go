@@ -1,9 +1,12 @@
 package port
 
 import (
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // Limits bound the connections of a port.
@@ -14,11 +17,17 @@ type Limits struct {
 	// Refused, if it is not nil, is told of each connection over a limit, which is
 	// closed at once. It must not block.
 	Refused func()
+	// Log, if it is not nil, hears when connections come that cannot be taken, as
+	// where files may not be opened any more: once a minute.
+	Log *slog.Logger
 }
+
+// tellEvery is how often it is told that connections cannot be taken.
+const tellEvery = time.Minute
 
 // Wrap gives a listener that keeps the limits.
 func (l Limits) Wrap(inner net.Listener) net.Listener {
-	if l.Total <= 0 && l.PerAddress <= 0 {
+	if l.Total <= 0 && l.PerAddress <= 0 && l.Log == nil {
 		return inner
 	}
 	return &limited{Listener: inner, limits: l, peers: map[netip.Addr]int{}}
@@ -31,6 +40,7 @@ type limited struct {
 	mu    sync.Mutex
 	total int
 	peers map[netip.Addr]int
+	told  time.Time
 }
 
 // Accept implements net.Listener.
@@ -38,6 +48,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
 		if err != nil {
+			l.tell(err)
 			return nil, err //nolint:wrapcheck // the listener's own
 		}
 		peer := addressOf(c)
@@ -48,6 +59,19 @@ func (l *limited) Accept() (net.Conn, error) {
 		if l.limits.Refused != nil {
 			l.limits.Refused()
 		}
+	}
+}
+
+// tell logs why a connection could not be taken. Servers try on and say nothing.
+func (l *limited) tell(err error) {
+	if l.limits.Log == nil || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); l.told.IsZero() || now.Sub(l.told) >= tellEvery {
+		l.told = now
+		l.limits.Log.Warn("connections cannot be taken", "address", l.Addr().String(), "error", err)
 	}
 }
 

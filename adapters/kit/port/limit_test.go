@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,6 +43,43 @@ func dial(t *testing.T, from string, to net.Addr) net.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// exhausted is a listener whose process may open no more files.
+type exhausted struct{ net.Listener }
+
+func (e exhausted) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: e.Addr(), Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+}
+
+// Servers try on, many times a second: the log hears of it once a minute, and of a
+// listener that was closed not at all.
+func TestConnectionsThatCannotBeTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := listener(t)
+		var log strings.Builder
+		limits := Limits{Log: slog.New(slog.NewTextHandler(&log, nil))}
+		l := limits.Wrap(exhausted{inner})
+		for range 180 { // for three minutes
+			if _, err := l.Accept(); !errors.Is(err, syscall.EMFILE) {
+				t.Fatalf("accept: %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := strings.Count(log.String(), "too many open files"); n != 3 || !strings.Contains(log.String(), inner.Addr().String()) {
+			t.Errorf("told %d times:\n%s", n, log.String())
+		}
+		log.Reset()
+		if err := inner.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := limits.Wrap(inner).Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("closed: %v", err)
+		}
+		if log.Len() != 0 {
+			t.Errorf("closed, and told: %s", log.String())
+		}
+	})
 }
 
 func TestConnectionLimits(t *testing.T) {

@@ -31,7 +31,8 @@ func (t TLS) Validate() error {
 }
 
 // Server gives the port's configuration, which serves what the files hold at each
-// handshake. It fails if they do not hold a key pair now. While new files cannot
+// handshake. It fails if they do not hold a key pair now, with an error about the
+// field tls. While new files cannot
 // be used, or only one of the two is new, the old pair stays in use; log hears of
 // both, and may be nil.
 func (t TLS) Server(log *slog.Logger) (*tls.Config, error) {

@@ -135,12 +135,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	s.cfg.Timeouts.Apply(srv, func() { s.refused("silent") })
-	l = port.Limits{Total: s.cfg.MaxConnections, PerAddress: s.cfg.PerAddress, Refused: func() { s.refused("connections") }}.Wrap(l)
+	l = port.Limits{Total: s.cfg.MaxConnections, PerAddress: s.cfg.PerAddress, Log: s.cfg.Log, Refused: func() { s.refused("connections") }}.Wrap(l)
 	if s.cfg.TLS.On() {
 		t, err := s.cfg.TLS.Server(s.cfg.Log)
 		if err != nil {
 			_ = l.Close()
-			return fmt.Errorf("the operator's port: %w", err)
+			return fmt.Errorf("admin.%w", err)
 		}
 		t.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, t)

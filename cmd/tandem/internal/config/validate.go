@@ -131,6 +131,21 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// areServers reports whether a list is one of NATS servers, as its client takes it.
+func areServers(list string) bool {
+	for server := range strings.SplitSeq(list, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *Config) validateNATS() (errs []error) {
 	bad := func(path, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
@@ -140,6 +155,9 @@ func (c *Config) validateNATS() (errs []error) {
 		bad("nats.url", "another server's address beside the role nats, which is a server itself")
 	case c.NATS.URL == "" && !c.Has(RoleNATS):
 		bad("nats.url", "is needed, since this process does not have the role nats")
+	}
+	if c.NATS.URL != "" && !areServers(c.NATS.URL) {
+		bad("nats.url", "must be nats://host:port or tls://host:port, several with commas between")
 	}
 	if c.NATS.URL != "" && c.Secret == "" && c.HasAdapter() {
 		bad("secret", "is needed with nats.url, the same in every process (or %s)", EnvName("secret"))

@@ -130,7 +130,7 @@ func tlsConfig(cfg Config) (*tls.Config, error) {
 		c, err = files.Server(cfg.Log)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("NATS: %w", err)
+		return nil, fmt.Errorf("nats.%w", err)
 	}
 	return c, nil
 }

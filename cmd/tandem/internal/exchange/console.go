@@ -53,12 +53,12 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 	}
 	log := x.logger(config.RoleConsole)
 	l := port.Limits{
-		Total: x.cfg.Console.MaxConnections, PerAddress: x.cfg.Console.PerAddress, Refused: x.metrics.Refused(config.RoleConsole, "connections"),
+		Total: x.cfg.Console.MaxConnections, PerAddress: x.cfg.Console.PerAddress, Log: log, Refused: x.metrics.Refused(config.RoleConsole, "connections"),
 	}.Wrap(x.pagePort)
 	if c := x.cfg.Console.TLS; c.On() {
 		t, err := c.Server(log)
 		if err != nil {
-			return err //nolint:wrapcheck // names itself
+			return fmt.Errorf("console.%w", err)
 		}
 		t.NextProtos = []string{"h2", "http/1.1"}
 		l = tls.NewListener(l, t)

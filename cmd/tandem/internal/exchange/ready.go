@@ -29,10 +29,11 @@ func (x *Exchange) ready() (ok bool, reasons []string) {
 			reasons = append(reasons, role+": waits for "+first)
 		}
 	}
-	for _, role := range x.conns.away() {
+	away := x.conns.away()
+	for _, role := range away {
 		ok, reasons = false, append(reasons, role+": the bus is away")
 	}
-	if s := x.callState.Load(); s != nil {
+	if s := x.callState.Load(); s != nil && !slices.Contains(away, config.RoleCallState) {
 		for _, problem := range s.Problems() {
 			reasons = append(reasons, config.RoleCallState+": "+problem)
 		}

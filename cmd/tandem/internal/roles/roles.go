@@ -154,7 +154,7 @@ func (g *Group) drain(started []*running, failed bool) (err error) {
 		}
 		select {
 		case <-r.done:
-			if r.err != nil {
+			if r.err != nil && !errors.Is(r.err, context.Canceled) { // told to end while it was starting
 				g.Log.Warn("did not end in good order", "role", r.Name, "error", r.err)
 				if !failed {
 					err = errors.Join(err, fmt.Errorf("%s: %w", r.Name, r.err))

@@ -3,6 +3,7 @@ package roles
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -139,5 +140,18 @@ func TestBadDrain(t *testing.T) {
 	g.Ready = cancel
 	if err := g.Run(ctx); err == nil || err.Error() != "r: half done" {
 		t.Errorf("%v", err)
+	}
+}
+
+// A role that is told to end while it still starts ends in good order.
+func TestEndedWhileStarting(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	g := group(Role{"waits", func(ctx context.Context, _ func()) error {
+		cancel()
+		<-ctx.Done()
+		return fmt.Errorf("connecting: %w", ctx.Err())
+	}})
+	if err := g.Run(ctx); err != nil {
+		t.Errorf("ended as it was told to, and: %v", err)
 	}
 }

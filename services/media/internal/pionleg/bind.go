@@ -21,7 +21,7 @@ const socketBuffer = 4 << 20
 func (e *Engine) bind(network pion.Net) error {
 	host, err := netip.ParseAddrPort(e.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("pionleg: listen address %q: %w", e.cfg.Listen, err)
+		return fmt.Errorf("media.listen: %q: %w", e.cfg.Listen, err)
 	}
 	addresses, wait := []netip.Addr{host.Addr().Unmap()}, time.Duration(0)
 	if host.Addr().IsUnspecified() {
@@ -33,7 +33,7 @@ func (e *Engine) bind(network pion.Net) error {
 	}
 	conns, port, err := listenAll(addresses, host.Port(), wait)
 	if err != nil {
-		return fmt.Errorf("pionleg: %w", err)
+		return fmt.Errorf("media.listen: %w", err)
 	}
 	muxes := make([]ice.UDPMux, 0, len(conns))
 	addresses = addresses[:0]
@@ -142,7 +142,7 @@ func localAddresses(patterns []string, v6 bool) ([]netip.Addr, error) {
 	}
 	list := usable(found, v6, len(patterns) > 0)
 	if len(list) == 0 {
-		return nil, errors.New("pionleg: no interface has a usable address")
+		return nil, errors.New("media.interfaces: none has a usable address")
 	}
 	return list, nil
 }

@@ -73,7 +73,7 @@ func externalAddresses(external []string, port uint16, listens []netip.Addr) ([]
 		}
 		found, err := lookUp(e.Name, families(listens))
 		if err != nil {
-			return nil, fmt.Errorf("pionleg: external address %q: %w", text, err)
+			return nil, fmt.Errorf("media.external_ip: %q: %w", text, err)
 		}
 		for _, ip := range found {
 			list = append(list, netip.AddrPortFrom(ip, e.Port))
