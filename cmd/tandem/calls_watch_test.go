@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,10 +48,13 @@ func TestWatchCalls(t *testing.T) {
 	answered.State = "answered"
 	over := answered
 	over.State, over.Reason, over.Ended = "ended", "normal", &ended
+	longAgo := began.Add(-time.Second)
 	old := over
-	old.ID = "c0"
+	old.ID, old.Ended = "c0", &longAgo
+	short := over // came and went between two listings
+	short.ID = "c2"
 	l := &listings{}
-	l.set(&admin.Calls{Calls: []admin.Call{old, ringing}})
+	l.set(&admin.Calls{At: began, Calls: []admin.Call{ringing}})
 	s := httptest.NewServer(l)
 	defer s.Close()
 
@@ -71,16 +76,52 @@ func TestWatchCalls(t *testing.T) {
 	}
 	next("c1  ringing  alice  bob  sylkrtc")
 	l.set(nil) // an outage is survived
-	l.set(&admin.Calls{Calls: []admin.Call{old, answered}})
+	l.set(&admin.Calls{At: began.Add(time.Second), Calls: []admin.Call{old, answered}})
 	next("c1  answered  alice  bob")
-	l.set(&admin.Calls{Calls: []admin.Call{over}})
+	l.set(&admin.Calls{At: began.Add(31 * time.Second), Calls: []admin.Call{over, short}})
 	next("c1  ended: normal")
+	next("c2  ended: normal")
 	cancel()
 	if lines.Scan() {
 		t.Errorf("more: %q", lines.Text())
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// With more calls than are listed, one that is not is not forgotten: it would be
+// shown anew whenever it is.
+func TestWatchMoreThanAreListed(t *testing.T) {
+	call := admin.Call{ID: "c1", State: "answered", Caller: "alice", Callee: "bob", Kinds: []string{"sylkrtc"}}
+	var out strings.Builder
+	w := &callsWatch{cmd: &callsListCmd{}, out: &out, shown: map[string]string{}}
+	for _, calls := range []admin.Calls{{Calls: []admin.Call{call}}, {More: true}, {Calls: []admin.Call{call}, More: true}} {
+		if err := w.printChanges(calls); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), "\n"); n != 1 {
+		t.Errorf("shown %d times:\n%s", n, out.String())
+	}
+}
+
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// What cannot be written ends it, in both forms.
+func TestWatchCannotWrite(t *testing.T) {
+	l := &listings{}
+	l.set(&admin.Calls{At: time.Now(), Calls: []admin.Call{{ID: "c1", State: "ringing"}}})
+	s := httptest.NewServer(l)
+	defer s.Close()
+	for _, asJSON := range []bool{false, true} {
+		c := callsListCmd{adminFlags: adminFlags{Admin: s.URL, Timeout: 5 * time.Second}, Every: 50 * time.Millisecond, JSON: asJSON}
+		if err := c.watch(t.Context(), fullDisk{}, io.Discard); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("json %v: %v", asJSON, err)
+		}
 	}
 }
 

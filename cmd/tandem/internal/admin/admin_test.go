@@ -165,6 +165,16 @@ func TestListCalls(t *testing.T) {
 	if err != nil || len(got.Calls) != 3 || got.Calls[1].Reason != "busy" || got.Calls[1].Ended == nil {
 		t.Errorf("%v, %v", got, err)
 	}
+	ended := *got.Calls[1].Ended
+	for then, want := range map[time.Time]int{ended: 3, ended.Add(time.Nanosecond): 2} {
+		got, err = p.client().Since(t.Context(), then)
+		if err != nil || len(got.Calls) != want || time.Since(got.At) > time.Minute {
+			t.Errorf("since %v: %v, %v", then, got, err)
+		}
+	}
+	if status, text := p.do("GET", "/api/calls?ended_since=noon", nil); status != http.StatusBadRequest || !strings.Contains(text, "ended_since") {
+		t.Errorf("%d %s", status, text)
+	}
 }
 
 func TestShowCall(t *testing.T) {

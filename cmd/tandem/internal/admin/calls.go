@@ -42,7 +42,9 @@ type Call struct {
 
 // Calls is a listing, oldest call first.
 type Calls struct {
-	Calls []Call `json:"calls"`
+	// At is when it was made, by the clock of the process that was asked.
+	At    time.Time `json:"at"`
+	Calls []Call    `json:"calls"`
 	// More says that there are calls that did not fit.
 	More bool `json:"more,omitempty"`
 }
@@ -50,6 +52,15 @@ type Calls struct {
 // Live reports whether a call still goes on.
 func Live(c *callv1.CallRecord) bool {
 	return c.GetState() != callv1.CallState_CALL_STATE_ENDED && c.GetState() != callv1.CallState_CALL_STATE_REDIRECTED
+}
+
+// overAt is when a call ended. One that became part of another did so at its
+// beginning.
+func overAt(c *callv1.CallRecord) time.Time {
+	if t := c.GetEndedAt(); t != nil {
+		return t.AsTime()
+	}
+	return c.GetCreatedAt().AsTime()
 }
 
 func (s *Server) journal() (bus.Records, error) {
@@ -78,12 +89,20 @@ func (s *Server) scan(ctx context.Context, f func(*callv1.CallRecord) bool) erro
 	return nil
 }
 
-// listCalls answers GET /api/calls: live calls, with ?all=true ended ones too.
+// listCalls answers GET /api/calls: live calls, with ?all=true ended ones too, with
+// ?ended_since=2026-01-02T15:04:05Z those that have ended since then.
 func (s *Server) listCalls(w http.ResponseWriter, r *http.Request) error {
-	all := r.URL.Query().Get("all") == "true"
-	out := Calls{Calls: []Call{}}
+	query := r.URL.Query()
+	out := Calls{At: time.Now(), Calls: []Call{}}
+	all, since := query.Get("all") == "true", out.At
+	if text := query.Get("ended_since"); text != "" {
+		var err error
+		if since, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return schema.Errorf(callv1.Code_CODE_INVALID, "ended_since: %q is not a time as of RFC 3339", text)
+		}
+	}
 	err := s.scan(r.Context(), func(c *callv1.CallRecord) bool {
-		if !all && !Live(c) {
+		if !all && !Live(c) && overAt(c).Before(since) {
 			return true
 		}
 		if len(out.Calls) == maxListed {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -38,11 +39,23 @@ func (c *Client) Calls(ctx context.Context, all bool) (Calls, error) {
 	if all {
 		path += "?all=true"
 	}
+	err := c.get(ctx, path, &out)
+	return out, err
+}
+
+// Since lists live calls, and those that have ended since then.
+func (c *Client) Since(ctx context.Context, then time.Time) (Calls, error) {
+	var out Calls
+	err := c.get(ctx, "/api/calls?ended_since="+url.QueryEscape(then.Format(time.RFC3339Nano)), &out)
+	return out, err
+}
+
+func (c *Client) get(ctx context.Context, path string, out any) error {
 	data, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return out, err
+		return err
 	}
-	return out, decode(data, &out)
+	return decode(data, out)
 }
 
 // Call gives one call's record.
@@ -61,11 +74,8 @@ func (c *Client) Call(ctx context.Context, id string) (*callv1.CallRecord, error
 // Subscribers lists the directory.
 func (c *Client) Subscribers(ctx context.Context) (Subscribers, error) {
 	var out Subscribers
-	data, err := c.do(ctx, http.MethodGet, "/api/subscribers", nil)
-	if err != nil {
-		return out, err
-	}
-	return out, decode(data, &out)
+	err := c.get(ctx, "/api/subscribers", &out)
+	return out, err
 }
 
 // Put adds or replaces a subscriber.
