@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
 	"github.com/tandem-rtc/tandem/cmd/tandem/internal/exchange"
@@ -47,6 +49,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err //nolint:wrapcheck // says what it is already
 	}
 	defer x.Close()
+	defer passOverHangups(log)()
 	stopping := context.AfterFunc(ctx, func() { log.Info("tandem ends; another signal ends it at once") })
 	defer stopping()
 	return x.Run(ctx, func() { //nolint:wrapcheck // names the role already
@@ -55,6 +58,26 @@ func (c *serveCmd) Run(ctx context.Context) error {
 			banner(os.Stdout, os.Args[0], cfg, x.Address)
 		}
 	})
+}
+
+// passOverHangups has SIGHUP do nothing until the func returned is called: other
+// servers read their files anew on it, and whoever sends it to this one by habit is
+// not to end all calls.
+func passOverHangups(log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			log.Info("SIGHUP does nothing: certificates are read when they change, the configuration at the start")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }
 
 // newLogger makes the process's logger.

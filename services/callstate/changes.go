@@ -76,6 +76,9 @@ func (s *Service) nodeChanged(n bus.Node, up bool) {
 		return
 	}
 	if before, known := s.nodes.before(n); known && before.Instance != n.Instance {
+		if s.twins.replaced(before, n, s.now()) {
+			s.log.Error("two processes have one node name, and take each other's place", "kind", n.Kind, "node", n.Node)
+		}
 		s.nodeLost(before, func(t *callv1.Terminal) bool { return t.GetInstance() == before.Instance })
 	}
 	before, known := s.nodes.get(n.Kind, n.Node)

@@ -54,6 +54,7 @@ type Service struct {
 	live      atomic.Int64
 	full      atomic.Bool
 	journal   journalState
+	twins     *twins
 }
 
 // New makes a call-state node. It does no I/O.
@@ -67,7 +68,7 @@ func New(cfg Config, env Env) (*Service, error) {
 	s := &Service{
 		cfg: cfg, settings: cfg.settings(), env: env, log: env.Log, now: env.Now, instance: schema.NewID(),
 		terminals: newTerminalTable(), nodes: newNodeTable(), pairs: newPairCache(), subs: newSubscriberIndex(),
-		callers: newCallerLimits(cfg),
+		callers: newCallerLimits(cfg), twins: newTwins(),
 	}
 	s.board = newStatusBoard(s)
 	if s.now == nil {
@@ -194,8 +195,8 @@ func (s *Service) drain() {
 	}
 }
 
-// Problems says why this node would refuse every new call now, or have it wait;
-// none as a rule.
+// Problems says why this node would refuse every new call now, or have it wait, and
+// what is wrong with other nodes; none as a rule.
 func (s *Service) Problems() (out []string) {
 	if s.nodes.leastLoaded() == "" {
 		out = append(out, "no media node is alive: new calls are refused")
@@ -206,7 +207,8 @@ func (s *Service) Problems() (out []string) {
 	if s.cfg.MaxCalls > 0 && int(s.live.Load()) >= s.cfg.MaxCalls {
 		out = append(out, "callstate.max_calls is reached: new calls are refused")
 	}
-	return append(out, s.journal.problems()...)
+	out = append(out, s.journal.problems()...)
+	return append(out, s.twins.problems(s.now())...)
 }
 
 // Live lists the records of the calls that this node holds, for the console.
