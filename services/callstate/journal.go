@@ -38,9 +38,9 @@ func (j *journalState) went(use journalUse, err error) {
 func (j *journalState) problems() (out []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for use, done := range []string{journalRead: "read", journalWrite: "written"} {
+	for use, what := range []string{journalRead: "the journal cannot be read", journalWrite: "the journal cannot be written"} {
 		if err := j.failed[use]; err != nil {
-			out = append(out, "the journal cannot be "+done+", and calls wait: "+err.Error()+"; the log of NATS may say why")
+			out = append(out, what+", and calls wait: "+err.Error()+"; the log of NATS may say why")
 		}
 	}
 	return out

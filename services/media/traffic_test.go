@@ -67,8 +67,18 @@ func TestLossIsNoticed(t *testing.T) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	n := uint16(0)
+	report := func(ssrc, lost uint32) {
+		t.Helper()
+		if err := b.PC.WriteRTCP([]rtcp.Packet{&rtcp.ReceiverReport{
+			Reports: []rtcp.ReceptionReport{{SSRC: ssrc, TotalLost: lost}},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var ours uint32
-	for late := time.After(patience); stats(1).LostIn < 3 || stats(2).LostOut < 7; {
+	var last uint16
+	// Seven before the gap; of twelve after it, the three did not get as far as here.
+	for late := time.After(patience); stats(1).LostIn < 3 || stats(2).LostOut < 9; {
 		select {
 		case <-tick.C:
 			if n++; n == 10 {
@@ -81,16 +91,19 @@ func TestLossIsNoticed(t *testing.T) {
 				t.Fatal(err)
 			}
 		case p := <-b.Packets:
-			if ours == 0 {
+			switch {
+			case ours == 0:
 				ours = p.SSRC
-				if err := b.PC.WriteRTCP([]rtcp.Packet{&rtcp.ReceiverReport{
-					Reports: []rtcp.ReceptionReport{{SSRC: ours, TotalLost: 7}},
-				}}); err != nil {
-					t.Fatal(err)
-				}
+				report(ours, 7)
+			case p.SequenceNumber-last == 4:
+				report(ours, 12)
 			}
+			last = p.SequenceNumber
 		case <-late:
-			t.Fatalf("lost on the way here %d, want 3; there %d, want 7", stats(1).LostIn, stats(2).LostOut)
+			t.Fatalf("lost on the way here %d, want 3; there %d, want 9", stats(1).LostIn, stats(2).LostOut)
 		}
+	}
+	if n := stats(2).LostOut; n != 9 {
+		t.Errorf("lost on the way there %d, want 9", n)
 	}
 }

@@ -34,6 +34,7 @@ type line struct {
 	absTime [3]byte
 	history *history
 	last    rtp.Header
+	first   uint16
 	roll    uint32
 	packets uint32
 	octets  uint32

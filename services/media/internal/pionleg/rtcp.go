@@ -85,8 +85,9 @@ func (in *inbound) heard(m *media, reports []rtcp.ReceptionReport) {
 		if l := m.sends(r.SSRC); l != nil {
 			l.mu.Lock()
 			l.heard = true
+			lost := l.notSent()
 			l.mu.Unlock()
-			in.missed.add(reports[i:i+1], &in.t.p.counts.lostOut)
+			in.missed.add(reports[i:i+1], lost, &in.t.p.counts.lostOut)
 		}
 	}
 }

@@ -93,11 +93,24 @@ func (l *line) note(h *rtp.Header, size int) {
 	if l.packets > 0 && h.SequenceNumber < l.last.SequenceNumber && l.last.SequenceNumber-h.SequenceNumber > 1<<15 {
 		l.roll++
 	}
+	if l.packets == 0 {
+		l.first = h.SequenceNumber
+	}
 	if l.packets == 0 || h.SequenceNumber-l.last.SequenceNumber < 1<<15 {
 		l.last.SequenceNumber, l.last.Timestamp = h.SequenceNumber, h.Timestamp
 	}
 	l.packets++
 	l.octets += uint32(size) //nolint:gosec // a packet's size
+}
+
+// notSent is how many packets are missing among those that were sent: they were lost
+// on the way here, and keep their numbers. The caller holds mu.
+func (l *line) notSent() uint32 {
+	if l.packets == 0 {
+		return 0
+	}
+	spanned := l.roll<<16 + uint32(l.last.SequenceNumber) - uint32(l.first) + 1
+	return max(spanned, l.packets) - l.packets
 }
 
 // absSendTime is the time of sending as 6.18 fixed-point seconds (the

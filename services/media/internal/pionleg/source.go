@@ -85,7 +85,7 @@ func (f *feedback) startReports() bool {
 func (f *feedback) report(packets []rtcp.Packet, a interceptor.Attributes) (int, error) {
 	for _, p := range packets {
 		if r, ok := p.(*rtcp.ReceiverReport); ok {
-			f.missing.add(r.Reports, &f.t.p.counts.lostIn)
+			f.missing.add(r.Reports, 0, &f.t.p.counts.lostIn)
 		}
 	}
 	return f.write(packets, a)
