@@ -3,6 +3,7 @@ package callstate
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/tandem-rtc/tandem/bus"
 )
@@ -21,25 +22,30 @@ const (
 type journalState struct {
 	mu     sync.Mutex
 	failed [journalUses]error // nil: went well, or was not tried yet
+	at     [journalUses]time.Time
 }
+
+// journalStale is how long a failure is told of after which nothing was tried: the
+// next try may be another node's.
+const journalStale = time.Minute
 
 // went notes an outcome. A write that another was faster than went well, and so did
 // the search for what is not there.
-func (j *journalState) went(use journalUse, err error) {
+func (j *journalState) went(use journalUse, now time.Time, err error) {
 	if errors.Is(err, bus.ErrConflict) || errors.Is(err, bus.ErrNotFound) {
 		err = nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.failed[use] = err
+	j.failed[use], j.at[use] = err, now
 }
 
 // problems says what cannot be done, for people.
-func (j *journalState) problems() (out []string) {
+func (j *journalState) problems(now time.Time) (out []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for use, what := range []string{journalRead: "the journal cannot be read", journalWrite: "the journal cannot be written"} {
-		if err := j.failed[use]; err != nil {
+		if err := j.failed[use]; err != nil && now.Sub(j.at[use]) <= journalStale {
 			out = append(out, what+", and calls wait: "+err.Error()+"; the log of NATS may say why")
 		}
 	}
