@@ -1,6 +1,7 @@
 package grpcpipe
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -193,18 +194,41 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// Over the rate an Answer and a Bye are carried out all the same.
+// lines is a log that a test reads line by line.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+// Over the rate an Answer and a Bye are carried out all the same. The log says once
+// who it is.
 func TestRateLimitKeepsCalls(t *testing.T) {
 	both(t, func(t *testing.T, multi bool) {
-		s := serve(t, newFakeHost(), func(c *Config) { c.Rate, c.Burst = 0.001, 1 })
+		log := make(lines, 64)
+		h := newFakeHost()
+		h.log = slog.New(slog.NewTextHandler(log, nil))
+		s := serve(t, h, func(c *Config) { c.Rate, c.Burst = 0.001, 1 })
 		p := s.signIn(t, multi, alice)
 		leg := s.ring(t, p)
 		p.send(wireRinging(leg))
 		if c := s.host.command(t); c.GetRinging() == nil {
 			t.Fatalf("command %v", c)
 		}
-		p.send(wireRinging(leg))
-		p.hears("error RATE_LIMIT_HIT id=" + leg)
+		for range 2 {
+			p.send(wireRinging(leg))
+			p.hears("error RATE_LIMIT_HIT id=" + leg)
+		}
+		told := 0
+		for len(log) > 0 {
+			if strings.Contains(<-log, "too many messages") {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("told %d times", told)
+		}
 		p.send(wireAnswer(leg, "v=0"))
 		if c := s.host.command(t); c.GetAnswer() == nil {
 			t.Fatalf("command %v", c)

@@ -24,6 +24,7 @@ const patience = 10 * time.Second
 // plays.
 type fakeHost struct {
 	key schema.IDKey
+	log *slog.Logger // nil for none
 	// owner decides commands; nil accepts everything.
 	owner func(*callv1.Command) (*callv1.Reply, error)
 	// commands gets every command before it is decided.
@@ -183,7 +184,6 @@ func (h *fakeHost) DrainTimeout() time.Duration                        { return 
 func (h *fakeHost) Node() string                                       { return "n1" }
 func (h *fakeHost) Metrics() kit.Metrics                               { return h }
 func (h *fakeHost) Gauge(string, int)                                  {}
-func (h *fakeHost) Log() *slog.Logger                                  { return slog.New(slog.DiscardHandler) }
 
 func (h *fakeHost) Count(name string, n int) {
 	h.mu.Lock()
@@ -283,4 +283,11 @@ func receive[V any](t *testing.T, ch <-chan V, what string) V {
 		t.Fatalf("waited in vain for %s", what)
 		panic("unreachable")
 	}
+}
+
+func (h *fakeHost) Log() *slog.Logger {
+	if h.log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.log
 }

@@ -24,6 +24,7 @@ type session struct {
 	log       *slog.Logger
 	out       outbox
 	bucket    bucket
+	hasty     bool // messages over the rate were told of
 	// ctx ends when the adapter stops, not with the stream: a Bye that was read
 	// is carried out also when the terminal leaves right behind it.
 	ctx context.Context
@@ -75,6 +76,10 @@ func (s *session) handle(ctx context.Context, m *message) error {
 	if !s.bucket.take(time.Now()) {
 		if !mustPass(m) {
 			s.a.host.Metrics().Count("rate_limited", 1)
+			if !s.hasty {
+				s.hasty = true
+				s.log.Info("too many messages")
+			}
 			return s.out.pushWait(ctx, wireError(m.GetCallId(), errRateLimit))
 		}
 		s.pace(ctx, m.GetCallId())

@@ -89,6 +89,9 @@ func (a *actor) gatherOffer(ctx context.Context, in *step.Input) error {
 	}
 	if a.slot.Load() == nil {
 		if err := s.callers.begin(in.Command.GetPrincipal(), s.now(), true); err != nil {
+			if s.callers.tells(in.Command.GetPrincipal(), s.now()) {
+				s.log.Info("offer refused", "call", a.id, "subscriber", in.Command.GetPrincipal(), "error", err)
+			}
 			return err
 		}
 		a.slot.Store(&in.Command.Principal)

@@ -24,6 +24,7 @@ type callerUse struct {
 	live int
 	left float64 // calls left in the bucket, as of at
 	at   time.Time
+	told time.Time // when a refusal was last logged
 }
 
 func newCallerLimits(c Config) *callerLimits {
@@ -63,6 +64,22 @@ func (l *callerLimits) begin(subscriber string, now time.Time, checked bool) err
 	}
 	u.live++
 	return nil
+}
+
+// tells reports whether a refusal of a subscriber's call is to be logged: one a minute
+// is enough to say who it is.
+func (l *callerLimits) tells(subscriber string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.callers[subscriber]
+	if u == nil {
+		u = &l.all
+	}
+	if !u.told.IsZero() && now.Sub(u.told) < time.Minute {
+		return false
+	}
+	u.told = now
+	return true
 }
 
 func (l *callerLimits) fill(u *callerUse, now time.Time, perMinute int) {
