@@ -128,4 +128,12 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// Sockets is how many connections the port may have.
+func (c *Config) Sockets() int { return c.MaxConnections }
+
+// Shrink has it take a share of them, where the process may not open files for all.
+func (c *Config) Shrink(share float64) {
+	c.MaxConnections = max(1, int(share*float64(c.MaxConnections)))
+}
+
 var _ kit.Config = (*Config)(nil)

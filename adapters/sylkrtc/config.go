@@ -146,4 +146,13 @@ func (c *Config) Validate() error {
 	return c.Messages.validate()
 }
 
+// Sockets is how many connections the port may have: the WebSockets, and room for
+// the page's besides, since WebSockets over their number are refused in HTTP.
+func (c *Config) Sockets() int { return c.MaxConnections + c.MaxConnections/4 + 64 }
+
+// Shrink has it take a share of them, where the process may not open files for all.
+func (c *Config) Shrink(share float64) {
+	c.MaxConnections = max(1, int((share*float64(c.Sockets())-64)*4/5))
+}
+
 var _ kit.Config = (*Config)(nil)

@@ -119,6 +119,14 @@ type Console struct {
 	Domain         string        `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
 }
 
+// Sockets is how many connections the page's own port may have.
+func (c *Console) Sockets() int { return c.MaxConnections }
+
+// Shrink has it take a share of them.
+func (c *Console) Shrink(share float64) {
+	c.MaxConnections = max(1, int(share*float64(c.MaxConnections)))
+}
+
 // New gives the defaults with the given adapter kinds.
 func New(specs []kit.Spec) *Config {
 	c := &Config{

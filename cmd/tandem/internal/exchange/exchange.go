@@ -99,6 +99,7 @@ func New(cfg *config.Config, opts Options) (_ *Exchange, err error) {
 			return nil, fmt.Errorf("with the demo accounts: %w", err)
 		}
 	}
+	x.shareFiles(openFiles())
 	x.metrics.Watch(func() bool { ok, _ := x.ready(); return ok }, x.reachesBus, x.conns.slow)
 	if err := x.openTraces(opts.Version); err != nil {
 		return nil, err
