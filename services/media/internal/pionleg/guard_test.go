@@ -66,6 +66,19 @@ func TestChecksAreLimited(t *testing.T) {
 	if err != nil || !g.admit(success.Raw, from(3001), now) {
 		t.Errorf("answers to our own checks pass: %v", err)
 	}
+	named := func(name string) []byte {
+		m, err := stun.Build(stun.TransactionID, stun.BindingSuccess, stun.NewUsername(name), stun.NewShortTermIntegrity("theirpasswordtheirpass"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Raw
+	}
+	if n := count(named("theirs:ours"), 1000, 1); n != 1000 {
+		t.Errorf("%d answers that repeat our check's name pass", n)
+	}
+	if n := count(named("ours:theirs"), 1000, 1); n != 0 {
+		t.Errorf("%d answers pass that the mux would take for checks", n)
+	}
 	g.remove("ours")
 	if g.admit(check, from(2), now) {
 		t.Error("a check for a leg that is gone")
