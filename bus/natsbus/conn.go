@@ -169,6 +169,8 @@ func (c *Conn) translate(err error) error {
 		return bus.ErrTooLarge
 	case errors.Is(err, nats.ErrBadSubject):
 		return bus.ErrInvalid
+	case errors.Is(err, nats.ErrReconnectBufExceeded): // we keep nothing back for later
+		return fmt.Errorf("%w: there is no connection to NATS now", bus.ErrUnavailable)
 	}
 	return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
 }

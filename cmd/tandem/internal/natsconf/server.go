@@ -32,6 +32,12 @@ func (p *Plan) server(k keys) (string, error) {
 	w.line("")
 	if len(p.Servers) > 1 {
 		w.line("server_name: $" + nameVariable)
+		w.line("")
+		w.line("# A server that hangs holds calls up until the others leave it: after 15 seconds,")
+		w.line("# by default minutes.")
+		w.line(`ping_interval: "5s"`)
+		w.line("ping_max: 2")
+		w.line("")
 	}
 	w.line("listen: " + quote(p.Listen))
 	if p.Monitor != "" {
