@@ -14,11 +14,13 @@ type journalUse int
 const (
 	journalRead journalUse = iota
 	journalWrite
+	journalLease // the leases of partitions, which are kept beside it
 	journalUses
 )
 
-// journalState is how reading and writing the journal went last: a disk that is
-// full or broken is to be seen, although this process is well and the bus is there.
+// journalState is how reading and writing the journal went last: a disk that is full
+// or broken, or too few servers of NATS, are to be seen, although this process is well
+// and the bus is there.
 type journalState struct {
 	mu     sync.Mutex
 	failed [journalUses]error // nil: went well, or was not tried yet
@@ -44,7 +46,10 @@ func (j *journalState) went(use journalUse, now time.Time, err error) {
 func (j *journalState) problems(now time.Time) (out []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for use, what := range []string{journalRead: "the journal cannot be read", journalWrite: "the journal cannot be written"} {
+	for use, what := range []string{
+		journalRead: "the journal cannot be read", journalWrite: "the journal cannot be written",
+		journalLease: "partitions cannot be taken",
+	} {
 		if err := j.failed[use]; err != nil && now.Sub(j.at[use]) <= journalStale {
 			out = append(out, what+", and calls wait: "+err.Error()+"; the log of NATS may say why")
 		}

@@ -1,7 +1,6 @@
 package callstate_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -50,30 +49,12 @@ func (r sickRecords) Commit(ctx context.Context, w ...bus.Write) ([]uint64, erro
 	return nil, err
 }
 
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p) //nolint:wrapcheck // a buffer
-}
-
-func (l *lockedBuffer) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), what)
-}
-
 // While the journal takes no writes, as with a full disk, calls wait, the node says
 // so where it is asked, and its log does not repeat it with every attempt. Then they
 // go on.
 func TestAJournalThatTakesNoWrites(t *testing.T) {
 	r := newRig(t)
-	log := &lockedBuffer{}
+	log := &logLines{more: make(chan struct{}, 1)}
 	r.log = slog.New(slog.NewTextHandler(log, nil))
 	d := &sick{tried: make(chan struct{}, 64)}
 	r.startCallState(func(inner bus.Driver) bus.Driver { d.Driver = inner; return d })
@@ -95,7 +76,7 @@ func TestAJournalThatTakesNoWrites(t *testing.T) {
 	if !strings.Contains(problems, "the journal cannot be written") || !strings.Contains(problems, "no space") {
 		t.Errorf("meanwhile: %q", problems)
 	}
-	if n := log.count("record not written"); n != 1 {
+	if n := strings.Count(log.await(t, ""), "record not written"); n != 1 {
 		t.Errorf("%d lines about one command", n)
 	}
 	d.set(nil)

@@ -57,6 +57,9 @@ func TestAnOutageIsAFewLines(t *testing.T) {
 	r.server.Stop()
 	lines.await(t, `msg="partitions lost"`)
 	lines.await(t, `msg="partitions not taken" not_taken=64`)
+	if told := strings.Join(r.service.Problems(), " "); !strings.Contains(told, "partitions cannot be taken") {
+		t.Errorf("problems: %q", told)
+	}
 	before := len(lines.await(t, ""))
 	r.server.Start()
 	log := lines.await(t, "")
