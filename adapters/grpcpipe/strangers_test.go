@@ -100,6 +100,59 @@ func TestStreamsWithoutSignIn(t *testing.T) {
 	s.signIn(t, true, alice)
 }
 
+// A connection without a stream ends, and one that answers no ping; and it has so
+// many streams at once.
+func TestConnectionsThatAreOfNoUse(t *testing.T) {
+	for _, tt := range []struct {
+		what   string
+		change func(*Config)
+		acks   bool // whether pings are answered
+	}{
+		{"no stream", func(c *Config) { c.Idle = 200 * time.Millisecond }, true},
+		{"no answer to a ping", func(c *Config) { c.PingEvery, c.PingTimeout = time.Second, 100*time.Millisecond }, false},
+	} {
+		s := serve(t, newFakeHost(), tt.change, func(c *Config) { c.PerConnection = 7 })
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+			t.Fatal(err)
+		}
+		f := http2.NewFramer(conn, conn)
+		if err := f.WriteSettings(); err != nil {
+			t.Fatal(err)
+		}
+		streams := uint32(0)
+		for {
+			frame, err := f.ReadFrame()
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				t.Fatalf("%s: the connection stays", tt.what)
+			}
+			if err != nil {
+				break
+			}
+			switch frame := frame.(type) {
+			case *http2.SettingsFrame:
+				if n, ok := frame.Value(http2.SettingMaxConcurrentStreams); ok {
+					streams = n
+				}
+			case *http2.PingFrame:
+				if tt.acks && !frame.IsAck() {
+					_ = f.WritePing(true, frame.Data)
+				}
+			}
+		}
+		if streams != 7 {
+			t.Errorf("%s: the client is told of %d streams at once", tt.what, streams)
+		}
+	}
+}
+
 // What needs no sign-in has to be said in time: a request that never comes to its
 // end holds memory, and a watch its connection.
 func TestSlowRequestsWithoutSignIn(t *testing.T) {

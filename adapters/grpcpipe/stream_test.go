@@ -267,6 +267,7 @@ func TestSlowReader(t *testing.T) {
 	if got := receive(t, s.host.detached, "the slow terminal's detach"); got != slow.terminal.GetId() {
 		t.Errorf("detached %q", got)
 	}
+	s.host.counted(t, "slow_streams")
 }
 
 // With the defaults one MultiPipe carries as many calls as a load driver puts on
@@ -379,6 +380,13 @@ func TestTooManyStreams(t *testing.T) {
 	p.cancel()
 	receive(t, s.host.detached, "the detach")
 	s.signIn(t, false, alice)
+
+	s = serve(t, newFakeHost(), func(c *Config) { c.MaxStreams = 1 })
+	s.signIn(t, true, alice)
+	if got := s.open(t, true, "authorization", "Bearer demo", "wg2-msisdn", bob).ends(); got.Code() != codes.ResourceExhausted {
+		t.Errorf("the second stream of the node ended with %v", got)
+	}
+	s.host.counted(t, "streams_refused")
 }
 
 // Several streams on one connection are several terminals.

@@ -6,13 +6,24 @@ import (
 
 	"github.com/tandem-rtc/tandem/schema"
 	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
+	"github.com/tandem-rtc/tandem/services/callstate"
 )
 
-// All subscribers together place so many calls in a minute, and no more; what is
-// refused is counted as overload.
+// All subscribers together place so many calls in a minute, and have so many at
+// once, and no more; what is refused is counted as overload.
 func TestLimitOfAllCalls(t *testing.T) {
+	for what, limit := range map[string]func(*callstate.Config){
+		"in a minute": func(c *callstate.Config) { c.TotalCallsPerMinute = 2 },
+		"at once":     func(c *callstate.Config) { c.MaxCalls = 2 },
+	} {
+		t.Run(what, func(t *testing.T) { limitOfAllCalls(t, limit) })
+	}
+}
+
+func limitOfAllCalls(t *testing.T, limit func(*callstate.Config)) {
+	t.Helper()
 	r := newRig(t)
-	r.cfg.TotalCallsPerMinute = 2
+	limit(&r.cfg)
 	counts := &refusals{counted: make(chan string, 64)}
 	r.metrics = counts
 	r.startCallState(nil)
