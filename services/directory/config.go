@@ -40,7 +40,7 @@ type Config struct {
 	FailedSignInsPerMinute int `yaml:"failed_sign_ins_per_minute" doc:"Failed sign-ins an account gets back each minute."`
 	// Workers and Queue bound the questions in work.
 	Workers int `yaml:"workers" doc:"Sign-ins answered at the same time, and as many other questions."`
-	Queue   int `yaml:"queue" doc:"Sign-ins that may wait, and as many other questions; further ones are told to retry."`
+	Queue   int `yaml:"queue" doc:"Sign-ins that may wait, and as many other questions; further ones are told to retry. A quarter as many may wait for an issuer's keys."`
 }
 
 // Subscriber is one person or device with addresses and credentials.

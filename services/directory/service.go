@@ -46,7 +46,9 @@ type Service struct {
 	// tokenLimiter counts wrong tokens, apart from accounts: whoever makes tokens
 	// up could crowd those out.
 	tokenLimiter *attempts.Limiter
-	// fetching are sign-ins that wait for keys, writing what waits for the bucket.
+	// fetching are sign-ins that wait for keys, writing what waits for the bucket. The
+	// former are fewer than an adapter has out at once: whoever makes key ids up leaves
+	// room for others.
 	fetching, writing *lane
 
 	mu      sync.Mutex
@@ -117,7 +119,7 @@ func (s *Service) Run(parent context.Context, ready func()) error {
 
 // startHelpers starts what works beside the answers; all of it ends with ctx.
 func (s *Service) startHelpers(ctx context.Context, running *sync.WaitGroup) error {
-	s.fetching, s.writing = newLane(s.cfg.Queue, running), newLane(maxWriters, running)
+	s.fetching, s.writing = newLane(max(1, s.cfg.Queue/4), running), newLane(maxWriters, running)
 	if s.tokens != nil {
 		running.Go(func() { s.tokens.Run(ctx) })
 	}

@@ -176,7 +176,7 @@ func TestFetchingKeysHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &verifier{tokens: map[string]*Token{signed("a"): {Issuer: "idp", Number: "tel:+12025550101"}}, fetched: make(chan struct{})}
 		cfg := withIssuer()
-		cfg.Workers, cfg.Queue = 1, 4
+		cfg.Workers, cfg.Queue = 1, 16 // a quarter may wait for keys
 		n := start(t, membus.NewServer(), cfg, func(e *Env) { e.Tokens = v })
 		defer n.stop()
 		var waiting sync.WaitGroup
