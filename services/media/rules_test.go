@@ -98,6 +98,26 @@ func TestTerminalThatWantsToBeActive(t *testing.T) {
 	closedIn(t, "caller connected", a.Connected())
 }
 
+// A terminal with ICE-lite answers checks only, whoever offers (RFC 8445 section 6.1.1).
+func TestTerminalsWithICELite(t *testing.T) {
+	r := newRig(t)
+	c := newCall()
+	lite := mediatest.Options{Audio: "audio/opus", Settings: func(s *webrtc.SettingEngine) { s.SetLite(true) }}
+	a, b := client(t, lite), client(t, lite)
+	offer := check[string](t)(a.Offer())
+	if !strings.Contains(offer, "a=ice-lite\r\n") {
+		t.Fatalf("the client is none:\n%s", offer)
+	}
+	made := r.must(c, opTakeOffer(c.leg(1), offer), opMakeOffer(c.leg(2), c.leg(1)))
+	answer := check[string](t)(b.Answer(made[1].GetSdp()))
+	results := r.must(c, opTakeAnswer(c.leg(2), answer), opMakeAnswer(c.leg(1), c.leg(2)))
+	if err := a.Take(results[1].GetSdp()); err != nil {
+		t.Fatal(err)
+	}
+	closedIn(t, "caller connected", a.Connected())
+	closedIn(t, "callee connected", b.Connected())
+}
+
 func TestCallerThatOnlyListens(t *testing.T) {
 	r := newRig(t)
 	c := newCall()
