@@ -39,7 +39,7 @@ func (a *actor) commit(ctx context.Context, in step.Input, out *step.Output) (ag
 	seqs, err := s.env.Bus.Records().Commit(ctx, bus.Write{
 		Subject: recordSubject(out.Call), Data: data, Expect: a.seq, TTL: s.recordTTL(out.Call),
 	})
-	s.journal.went(journalWrite, s.now(), err)
+	s.troubles.went(needWrite, s.now(), err)
 	switch {
 	case err == nil:
 		a.adopt(out.Call, seqs[0])
@@ -85,7 +85,7 @@ func (a *actor) claim(ctx context.Context, c *callv1.CallRecord) (bool, error) {
 		return false, err
 	}
 	seqs, err := s.env.Bus.Records().Commit(ctx, change.write)
-	s.journal.went(journalWrite, s.now(), err)
+	s.troubles.went(needWrite, s.now(), err)
 	switch {
 	case err == nil:
 		a.pair = s.pairs.store(change, seqs[0])

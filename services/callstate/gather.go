@@ -124,8 +124,9 @@ func (s *Service) resolve(ctx context.Context, call, address string) (party *cal
 		Body: &callv1.DirectoryRequest_Resolve{Resolve: &callv1.Resolve{Address: address}},
 	})
 	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
-		return nil, false, nil
+		err, r = nil, nil
 	}
+	s.troubles.went(needDirectory, s.now(), err)
 	if err != nil {
 		s.log.Warn("directory did not resolve", "call", call, "address", address, "error", err)
 		return nil, false, errTryAgain

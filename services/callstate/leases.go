@@ -56,13 +56,13 @@ func (s *Service) keepRound(ctx context.Context) {
 		}
 		if ok, err := p.take(ctx); err != nil {
 			failed, why = failed+1, err
-			s.journal.went(journalLease, s.now(), err)
+			s.troubles.went(needLease, s.now(), err)
 		} else if ok {
 			taken++
 		}
 	}
 	if failed == 0 {
-		s.journal.went(journalLease, s.now(), nil)
+		s.troubles.went(needLease, s.now(), nil)
 	}
 	if lost > 0 {
 		s.log.Warn("partitions lost", "lost", lost, "of", len(s.parts), "error", lostWhy)

@@ -31,7 +31,7 @@ func (a *actor) load(ctx context.Context, j job) error {
 // reload reads the record from the journal's leader.
 func (a *actor) reload(ctx context.Context) error {
 	r, err := a.p.s.env.Bus.Records().Load(ctx, schema.RecordOf(a.id))
-	a.p.s.journal.went(journalRead, a.p.s.now(), err)
+	a.p.s.troubles.went(needRead, a.p.s.now(), err)
 	if errors.Is(err, bus.ErrNotFound) {
 		a.adopt(nil, 0)
 		return nil

@@ -40,7 +40,7 @@ func (p *partition) recover(ctx context.Context) error {
 		found = append(found, r)
 		return true
 	})
-	p.s.journal.went(journalRead, p.s.now(), err)
+	p.s.troubles.went(needRead, p.s.now(), err)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type Service struct {
 	asking    atomic.Int32
 	live      atomic.Int64
 	full      atomic.Bool
-	journal   journalState
+	troubles  troubles
 	twins     *twins
 }
 
@@ -164,7 +164,7 @@ func (s *Service) watchUsage(ctx context.Context) {
 	for {
 		usage, err := s.env.Bus.Records().Usage(ctx)
 		if ctx.Err() == nil {
-			s.journal.went(journalRead, s.now(), err)
+			s.troubles.went(needRead, s.now(), err)
 		}
 		if err == nil {
 			s.env.Metrics.JournalUsed(usage)
@@ -207,7 +207,7 @@ func (s *Service) Problems() (out []string) {
 	if s.cfg.MaxCalls > 0 && int(s.live.Load()) >= s.cfg.MaxCalls {
 		out = append(out, "callstate.max_calls is reached: new calls are refused")
 	}
-	out = append(out, s.journal.problems(s.now())...)
+	out = append(out, s.troubles.problems(s.now())...)
 	return append(out, s.twins.problems(s.now())...)
 }
 
