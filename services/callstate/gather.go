@@ -134,6 +134,25 @@ func (s *Service) resolve(ctx context.Context, call, address string) (party *cal
 	return r.GetParty(), r.GetWakes(), nil
 }
 
+// nobodysAddress is in a part of the numbering plan that is given to nobody.
+const nobodysAddress = "tel:+999"
+
+// askDirectory notes whether the directory answers: without it nobody can sign in,
+// and no call asks for it.
+func (s *Service) askDirectory(ctx context.Context) {
+	ask, cancel := context.WithTimeout(ctx, questionTimeout)
+	defer cancel()
+	_, err := s.env.Bus.Ask(ask, &callv1.DirectoryRequest{
+		Body: &callv1.DirectoryRequest_Resolve{Resolve: &callv1.Resolve{Address: nobodysAddress}},
+	})
+	if schema.CodeOf(err) == callv1.Code_CODE_NOT_FOUND {
+		err = nil
+	}
+	if ctx.Err() == nil {
+		s.troubles.went(needDirectory, s.now(), err)
+	}
+}
+
 // settleGlare looks for an unanswered call that the called subscriber has
 // placed to the caller, and hands the offer's leg to it: both offers are
 // answered there. nil if there is none, or if it moved on meanwhile.

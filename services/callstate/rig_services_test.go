@@ -20,6 +20,7 @@ type phoneBook struct {
 	wakes  map[string]bool   // whose devices can be woken
 	phones map[string]string // whose phone is whose
 	woken  []*callv1.Wake
+	stop   func()
 }
 
 func (r *rig) startDirectory() *phoneBook {
@@ -32,6 +33,7 @@ func (r *rig) startDirectory() *phoneBook {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	p.stop = sub.Stop
 	r.t.Cleanup(sub.Stop)
 	return p
 }

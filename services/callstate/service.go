@@ -157,7 +157,7 @@ func (s *Service) watch(ctx context.Context) error {
 	return nil
 }
 
-// watchUsage keeps an eye on how full the journal is.
+// watchUsage keeps an eye on how full the journal is, and on the directory.
 func (s *Service) watchUsage(ctx context.Context) {
 	t := time.NewTicker(5 * time.Second)
 	defer t.Stop()
@@ -177,6 +177,7 @@ func (s *Service) watchUsage(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		s.askDirectory(ctx)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-rtc/tandem/bus"
 	"github.com/tandem-rtc/tandem/schema"
+	callv1 "github.com/tandem-rtc/tandem/schema/tandem/call/v1"
 )
 
 // sick is a driver whose journal takes no writes while fail is set; tried gets a
@@ -109,5 +110,27 @@ func TestACommandThatIsGivenUpIsCounted(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("not counted")
+	}
+}
+
+// A directory that is away is told of until it answers again.
+func TestADirectoryThatIsAway(t *testing.T) {
+	r := newRig(t)
+	r.startCallState(nil)
+	a := r.startAdapter("loopback", "n1")
+	alice := a.attach("alice", false)
+	a.attach("bob", false)
+	r.dir.stop()
+	reply, err := a.b.Command(t.Context(), a.offer(alice, "1", "sip:bob@demo.test"))
+	if err != nil || reply.GetError().GetCode() != callv1.Code_CODE_RETRY {
+		t.Fatalf("%v, %v", reply, err)
+	}
+	if problems := strings.Join(r.service.Problems(), " "); !strings.Contains(problems, "the directory does not answer") {
+		t.Errorf("away: %q", problems)
+	}
+	r.startDirectory()
+	a.must(a.offer(alice, "2", "sip:bob@demo.test"))
+	if problems := r.service.Problems(); len(problems) != 0 {
+		t.Errorf("back: %q", problems)
 	}
 }
