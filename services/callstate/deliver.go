@@ -31,6 +31,7 @@ type delivery struct {
 	running bool
 	silent  time.Time // since when its node does not answer; zero if it does
 	paused  bool      // its terminal is lost; set again when it is back
+	putOff  uint64    // number of the event that its node did not want yet
 	wake    chan struct{}
 }
 
@@ -175,7 +176,23 @@ func (d *deliveries) next(q *delivery) (*callv1.Event, *callv1.Leg) {
 		q.running = false
 		return nil, nil
 	}
+	q.dropRing()
 	return q.events[0], q.leg
+}
+
+// dropRing leaves out a call that its terminal was not shown yet, and that is
+// answered elsewhere by now: to ring would be for nothing, and later than whatever
+// came of the call. (Calls that end otherwise are shown, as missed.)
+func (q *delivery) dropRing() {
+	if first := q.events[0]; first.GetIncoming() == nil || first.GetNumber() != q.putOff {
+		return
+	}
+	for _, e := range q.events[1:] {
+		if e.GetEnded().GetReason() == callv1.Reason_REASON_ANSWERED_ELSEWHERE {
+			q.acked, q.events = q.putOff, q.events[1:]
+			return
+		}
+	}
 }
 
 func (d *deliveries) done(q *delivery, e *callv1.Event) {
@@ -264,6 +281,7 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 	}
 	switch ack.GetError().GetCode() {
 	case callv1.Code_CODE_RETRY:
+		d.putOff(e)
 		return false
 	case callv1.Code_CODE_GONE:
 		if over {
@@ -279,6 +297,13 @@ func (d *deliveries) deliver(ctx context.Context, e *callv1.Event, l *callv1.Leg
 		log.Warn("event refused", "code", schema.CodeName(ack.GetError().GetCode()), "error", ack.GetError().GetMessage())
 		return true
 	}
+}
+
+// putOff notes that a node did not want an event yet.
+func (d *deliveries) putOff(e *callv1.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.legs[e.GetLegId()].putOff = e.GetNumber()
 }
 
 // silence notes whether a leg's node has answered, and gives since when it does not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +244,41 @@ func TestASlowTerminalDelaysNoOther(t *testing.T) {
 	a.event(alice, "answered", isAnswered)
 	if n := slow.count(isIncoming); n != 0 {
 		t.Errorf("%d events at the slow node", n)
+	}
+}
+
+// TestACallThatIsOverBeforeItRang: a terminal whose node puts a call off is not shown
+// it once it is answered elsewhere, only its end; another call is shown as missed.
+func TestACallThatIsOverBeforeItRang(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		r := newRig(t)
+		r.startCallState(nil)
+		a, slow := r.startAdapter("loopback", "n1"), r.startAdapter("loopback", "n2")
+		var tried, ready atomic.Bool
+		slow.refuse = func(e *callv1.Event) *callv1.Error {
+			if !isIncoming(e) || ready.Load() {
+				return nil
+			}
+			tried.Store(true)
+			return &callv1.Error{Code: callv1.Code_CODE_RETRY}
+		}
+		alice, bob := a.attach("alice", false), a.attach("bob", false)
+		late := slow.attach("bob", false)
+		placed := a.must(a.offer(alice, "1", "sip:bob@demo.test"))
+		in := a.event(bob, "incoming", isIncoming)
+		r.until("put off", tried.Load)
+		if answered {
+			a.must(command(bob, in.GetCallId(), in.GetLegId(), &callv1.Answer{Sdp: "v=0"}))
+		} else {
+			a.must(command(alice, placed.GetCallId(), placed.GetLegId(), &callv1.HangUp{}))
+			a.event(bob, "ended", isEnded)
+			ready.Store(true)
+			slow.event(late, "incoming", isIncoming)
+		}
+		slow.event(late, "ended", isEnded)
+		if n := slow.count(isIncoming); answered && n != 0 {
+			t.Errorf("shown %d times", n)
+		}
 	}
 }
 
