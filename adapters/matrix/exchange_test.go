@@ -146,6 +146,7 @@ func TestHomeserverAwayInACall(t *testing.T) {
 			w := newWorldWith(t, 3*time.Second, nil) // then call state ends it
 			alice, bob := w.signIn(kittest.Alice), w.signIn(kittest.Bob)
 			placed, rings := w.talk(alice, bob)
+			eventually(t, "the answer is selected", func() bool { return w.count(typeSelect) == 1 }) // nothing but the end is left to say
 			w.home.Away(true)
 			eventually(t, "the end is kept", func() bool {
 				return strings.Count(w.Log(), "kept until the homeserver takes it") == 2
