@@ -121,7 +121,9 @@ func TestAdapterOfTheCallerKilled(t *testing.T) {
 		terminal.noneTwice()
 		return c.where()
 	})
-	if steps < 3 {
+	// Alerting and answered. That the call is established has no word at this
+	// terminal: the call may be over before the adapter hears of it.
+	if steps < 2 {
 		t.Errorf("only %d steps", steps)
 	}
 }
