@@ -42,6 +42,9 @@ type Config struct {
 
 	MaxAge      time.Duration `yaml:"max_age" doc:"End a stream after about this long (10 % either way) so that clients spread over nodes again; they reconnect. 0 keeps streams for ever."`
 	MaxAgeGrace time.Duration `yaml:"max_age_grace" doc:"How much longer than max_age a stream with a call may last, waiting for the call to end."`
+
+	// Budget is what the ports of the process share, if it is set.
+	Budget *port.Budget `yaml:"-"`
 }
 
 // TLS names the certificate of the port.
@@ -131,9 +134,7 @@ func (c *Config) Validate() error {
 // Sockets is how many connections the port may have.
 func (c *Config) Sockets() int { return c.MaxConnections }
 
-// Shrink has it take a share of them, where the process may not open files for all.
-func (c *Config) Shrink(share float64) {
-	c.MaxConnections = max(1, int(share*float64(c.MaxConnections)))
-}
+// Share has it take them out of what the process may open files for.
+func (c *Config) Share(b *port.Budget) { c.Budget = b }
 
 var _ kit.Config = (*Config)(nil)

@@ -81,7 +81,7 @@ func (a *Adapter) listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("grpcpipe: %w", err)
 	}
 	count := func(name string) func() { return func() { a.host.Metrics().Count(name, 1) } }
-	limits := port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Log: a.host.Log(), Refused: count("connections_refused")}
+	limits := port.Limits{Total: a.cfg.MaxConnections, PerAddress: a.cfg.PerAddress, Budget: a.cfg.Budget, Log: a.host.Log(), Refused: count("connections_refused")}
 	a.connections = &watched{Listener: limits.Wrap(ln), silent: count("connections_silent")}
 	return ln, nil
 }

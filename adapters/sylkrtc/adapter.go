@@ -100,7 +100,7 @@ func (a *adapter) Run(ctx context.Context, ready func()) error {
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	a.cfg.Timeouts.Apply(srv, func() { a.host.Metrics().Count("connections_silent", 1) })
-	l = port.Limits{Total: a.cfg.Sockets(), PerAddress: a.cfg.PerAddress, Log: a.log, Refused: func() {
+	l = port.Limits{Total: a.cfg.Sockets(), PerAddress: a.cfg.PerAddress, Budget: a.cfg.Budget, Log: a.log, Refused: func() {
 		a.host.Metrics().Count("connections_refused", 1)
 	}}.Wrap(l)
 	secure := a.cfg.TLS.On()

@@ -57,6 +57,8 @@ type Config struct {
 	Fallback http.Handler `yaml:"-"`
 	// Listener is used instead of Listen when it is set; Run closes it.
 	Listener net.Listener `yaml:"-"`
+	// Budget is what the ports of the process share, if it is set.
+	Budget *port.Budget `yaml:"-"`
 }
 
 // TLS names the certificate of the port.
@@ -150,9 +152,7 @@ func (c *Config) Validate() error {
 // the page's besides, since WebSockets over their number are refused in HTTP.
 func (c *Config) Sockets() int { return c.MaxConnections + c.MaxConnections/4 + 64 }
 
-// Shrink has it take a share of them, where the process may not open files for all.
-func (c *Config) Shrink(share float64) {
-	c.MaxConnections = max(1, int((share*float64(c.Sockets())-64)*4/5))
-}
+// Share has it take them out of what the process may open files for.
+func (c *Config) Share(b *port.Budget) { c.Budget = b }
 
 var _ kit.Config = (*Config)(nil)

@@ -14,6 +14,8 @@ type Limits struct {
 	// Total is how many there may be at once, PerAddress how many of one peer's
 	// address; 0 for no limit.
 	Total, PerAddress int
+	// Budget, if it is not nil, is shared with other ports.
+	Budget *Budget
 	// Refused, if it is not nil, is told of each connection over a limit, which is
 	// closed at once. It must not block.
 	Refused func()
@@ -27,7 +29,7 @@ const tellEvery = time.Minute
 
 // Wrap gives a listener that keeps the limits.
 func (l Limits) Wrap(inner net.Listener) net.Listener {
-	if l.Total <= 0 && l.PerAddress <= 0 && l.Log == nil {
+	if l.Total <= 0 && l.PerAddress <= 0 && l.Budget == nil && l.Log == nil {
 		return inner
 	}
 	return &limited{Listener: inner, limits: l, peers: map[netip.Addr]int{}}
@@ -78,7 +80,8 @@ func (l *limited) tell(err error) {
 func (l *limited) enter(peer netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.limits.Total > 0 && l.total >= l.limits.Total || l.limits.PerAddress > 0 && l.peers[peer] >= l.limits.PerAddress {
+	if l.limits.Total > 0 && l.total >= l.limits.Total || l.limits.PerAddress > 0 && l.peers[peer] >= l.limits.PerAddress ||
+		!l.limits.Budget.take(l.total) {
 		return false
 	}
 	l.total++
@@ -90,6 +93,7 @@ func (l *limited) leave(peer netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total--
+	l.limits.Budget.give(l.total)
 	if l.peers[peer]--; l.peers[peer] == 0 {
 		delete(l.peers, peer)
 	}

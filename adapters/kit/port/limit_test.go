@@ -228,3 +228,63 @@ func TestTimeouts(t *testing.T) {
 		t.Error("what is valid")
 	}
 }
+
+// Of what ports share a part is kept for each, and what one does not use of the rest
+// is there for the other.
+func TestPortsShareABudget(t *testing.T) {
+	refused := make(chan struct{}, 16)
+	limits := Limits{Budget: NewBudget(10, 2), Refused: func() { refused <- struct{}{} }}
+	one, two := limits.Wrap(listener(t)), limits.Wrap(listener(t))
+	taken := make(chan net.Conn)
+	for _, l := range []net.Listener{one, two} {
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return // the test has closed it
+				}
+				taken <- c
+			}
+		}()
+	}
+	var open []net.Conn
+	take := func(l net.Listener) {
+		t.Helper()
+		dial(t, "127.0.0.1", l.Addr())
+		select {
+		case c := <-taken:
+			open = append(open, c)
+		case <-refused:
+			t.Fatal("refused")
+		case <-time.After(patience):
+			t.Fatal("not taken")
+		}
+	}
+	refuse := func(l net.Listener) {
+		t.Helper()
+		dial(t, "127.0.0.1", l.Addr())
+		select {
+		case <-taken:
+			t.Fatal("taken")
+		case <-refused:
+		case <-time.After(patience):
+			t.Fatal("neither taken nor refused")
+		}
+	}
+	for range 9 {
+		take(one)
+	}
+	refuse(one)
+	take(two)
+	refuse(two)
+	_ = open[0].Close()
+	take(two)
+	refuse(one)
+	refuse(two)
+	_ = open[9].Close() // of the second
+	take(one)
+	refuse(two)
+	for _, c := range open {
+		_ = c.Close()
+	}
+}

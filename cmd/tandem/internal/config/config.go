@@ -117,15 +117,16 @@ type Console struct {
 	Timeouts       port.Timeouts `yaml:"timeouts" doc:"Time-outs of that port's HTTP."`
 	Endpoint       string        `yaml:"endpoint" doc:"Where the page finds the sylkRTC endpoint if that is not on its own port: a port and path on the page's own host (:8081/webrtcgateway/ws), or a ws:// or wss:// address."`
 	Domain         string        `yaml:"domain" doc:"SIP domain that completes what is dialled without one. By default the first of directory.domains."`
+
+	// Budget is what the ports of the process share, if it is set.
+	Budget *port.Budget `yaml:"-"`
 }
 
 // Sockets is how many connections the page's own port may have.
 func (c *Console) Sockets() int { return c.MaxConnections }
 
-// Shrink has it take a share of them.
-func (c *Console) Shrink(share float64) {
-	c.MaxConnections = max(1, int(share*float64(c.MaxConnections)))
-}
+// Share has it take them out of what the process may open files for.
+func (c *Console) Share(b *port.Budget) { c.Budget = b }
 
 // New gives the defaults with the given adapter kinds.
 func New(specs []kit.Spec) *Config {

@@ -53,7 +53,7 @@ func (x *Exchange) runConsole(ctx context.Context, ready func()) error {
 	}
 	log := x.logger(config.RoleConsole)
 	l := port.Limits{
-		Total: x.cfg.Console.MaxConnections, PerAddress: x.cfg.Console.PerAddress, Log: log, Refused: x.metrics.Refused(config.RoleConsole, "connections"),
+		Total: x.cfg.Console.MaxConnections, PerAddress: x.cfg.Console.PerAddress, Budget: x.cfg.Console.Budget, Log: log, Refused: x.metrics.Refused(config.RoleConsole, "connections"),
 	}.Wrap(x.pagePort)
 	if c := x.cfg.Console.TLS; c.On() {
 		t, err := c.Server(log)

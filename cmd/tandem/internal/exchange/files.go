@@ -1,6 +1,9 @@
 package exchange
 
-import "github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+import (
+	"github.com/tandem-rtc/tandem/adapters/kit/port"
+	"github.com/tandem-rtc/tandem/cmd/tandem/internal/config"
+)
 
 // A process that has no file left can write nothing down, and a journal that has met
 // that once stays closed: so connections leave some.
@@ -13,12 +16,12 @@ const spare = 2048
 type sockets interface {
 	// Sockets is how many connections it may have.
 	Sockets() int
-	// Shrink has it take that share of them.
-	Shrink(share float64)
+	// Share has it take them out of what all ports may have together.
+	Share(b *port.Budget)
 }
 
-// shareFiles has the ports take no more connections than files are there for; 0 is
-// as many as anybody likes.
+// shareFiles has the ports take no more connections together than files are there
+// for; 0 is as many as anybody likes.
 func (x *Exchange) shareFiles(files int) {
 	if files <= 0 {
 		return
@@ -40,9 +43,10 @@ func (x *Exchange) shareFiles(files int) {
 	if wanted <= there {
 		return
 	}
+	budget := port.NewBudget(there, len(ports))
 	for _, p := range ports {
-		p.Shrink(float64(there) / float64(wanted))
+		p.Share(budget)
 	}
-	x.log.Info("the ports take fewer connections than configured: this process may not open more files",
+	x.log.Info("the ports take fewer connections together than configured: this process may not open more files",
 		"files", files, "connections", there, "configured", wanted)
 }
