@@ -18,11 +18,17 @@ const twinsFor = 10 * time.Second
 // before does not come back.
 type twins struct {
 	mu    sync.Mutex
-	ended map[string]string    // the start that another took the place of last, by kind/node
+	ended map[string]ended     // the start that another took the place of last, by kind/node
 	found map[string]time.Time // when it came back, by kind/node
 }
 
-func newTwins() *twins { return &twins{ended: map[string]string{}, found: map[string]time.Time{}} }
+// ended is a start that has ended, as it seems.
+type ended struct {
+	instance string
+	at       time.Time
+}
+
+func newTwins() *twins { return &twins{ended: map[string]ended{}, found: map[string]time.Time{}} }
 
 // replaced notes that one start of a node took the place of another; first reports
 // whether this shows two processes, and was not known already.
@@ -30,12 +36,13 @@ func (t *twins) replaced(before, after bus.Node, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := nodeKey(after)
-	if t.ended[key] == after.Instance {
+	maps.DeleteFunc(t.ended, func(_ string, e ended) bool { return now.Sub(e.at) > twinsFor })
+	if t.ended[key].instance == after.Instance {
 		last, known := t.found[key]
 		first = !known || now.Sub(last) > twinsFor
 		t.found[key] = now
 	}
-	t.ended[key] = before.Instance
+	t.ended[key] = ended{before.Instance, now}
 	return first
 }
 

@@ -29,7 +29,14 @@ func TestTwins(t *testing.T) {
 	if p := tw.problems(at.Add(twinsFor + 2*time.Second)); len(p) != 0 {
 		t.Errorf("later: %q", p)
 	}
-	if !tw.replaced(node("d"), node("c"), at.Add(time.Minute)) {
+	if tw.replaced(node("d"), node("c"), at.Add(time.Minute)) {
+		t.Error("what was long ago says nothing")
+	}
+	if !tw.replaced(node("c"), node("d"), at.Add(time.Minute+time.Second)) {
 		t.Error("not told anew")
+	}
+	tw.replaced(bus.Node{Kind: "media", Node: "m2", Instance: "x"}, bus.Node{Kind: "media", Node: "m2", Instance: "y"}, at.Add(time.Hour))
+	if len(tw.ended) != 1 {
+		t.Errorf("%d starts are remembered for good", len(tw.ended))
 	}
 }
