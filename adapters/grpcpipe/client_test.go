@@ -2,7 +2,9 @@ package grpcpipe
 
 import (
 	"context"
+	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -60,6 +62,20 @@ type pipe struct {
 	cancel   context.CancelFunc
 	conn     *grpc.ClientConn
 	terminal *callv1.Terminal
+}
+
+// connect opens a connection without gRPC, for what no gRPC client does.
+func (s *server) connect(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 func dial(t testing.TB, addr string, opts ...grpc.DialOption) *grpc.ClientConn {

@@ -1,6 +1,7 @@
 package grpcpipe
 
 import (
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -41,14 +42,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	s.host.counted(t, "calls_refused")
 
 	// The first connection is the only one of its address.
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
+	conn := s.connect(t)
 	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("the second connection of an address is served")
 	}
@@ -64,20 +58,8 @@ func TestRefusalsAreCounted(t *testing.T) {
 // A connection on which nothing begins is ended.
 func TestSilentConnection(t *testing.T) {
 	s := serve(t, newFakeHost(), func(c *Config) { c.Handshake = 200 * time.Millisecond })
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1024)
-	for {
-		if _, err = conn.Read(buf); err != nil {
-			break
-		}
-	}
+	conn := s.connect(t)
+	_, err := io.Copy(io.Discard, conn)
 	if e, ok := err.(net.Error); ok && e.Timeout() {
 		t.Error("the connection stays")
 	}
@@ -104,14 +86,7 @@ func TestSilentConnection(t *testing.T) {
 func TestConnectionsOfAll(t *testing.T) {
 	s := serve(t, newFakeHost(), func(c *Config) { c.MaxConnections = 1 })
 	s.signIn(t, true, alice)
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
+	conn := s.connect(t)
 	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("a connection over the limit is served")
 	}

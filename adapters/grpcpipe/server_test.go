@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -177,14 +176,7 @@ func TestHealth(t *testing.T) {
 func TestPings(t *testing.T) {
 	for limit, tooMany := range map[time.Duration]bool{time.Millisecond: false, time.Hour: true} {
 		s := serve(t, newFakeHost(), func(c *Config) { c.PingMin = limit })
-		conn, err := net.Dial("tcp", s.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
+		conn := s.connect(t)
 		if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 			t.Fatal(err)
 		}

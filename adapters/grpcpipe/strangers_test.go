@@ -112,14 +112,7 @@ func TestConnectionsThatAreOfNoUse(t *testing.T) {
 		{"no answer to a ping", func(c *Config) { c.PingEvery, c.PingTimeout = time.Second, 100*time.Millisecond }, false},
 	} {
 		s := serve(t, newFakeHost(), tt.change, func(c *Config) { c.PerConnection = 7 })
-		conn, err := net.Dial("tcp", s.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close() }()
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
+		conn := s.connect(t)
 		if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 			t.Fatal(err)
 		}
@@ -161,14 +154,7 @@ func TestSlowRequestsWithoutSignIn(t *testing.T) {
 		method string
 		whole  bool
 	}{{healthv1.Health_Check_FullMethodName, false}, {healthv1.Health_Watch_FullMethodName, false}, {healthv1.Health_Watch_FullMethodName, true}} {
-		conn, err := net.Dial("tcp", s.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close() }()
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
+		conn := s.connect(t)
 		f := http2.NewFramer(conn, conn)
 		if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 			t.Fatal(err)
