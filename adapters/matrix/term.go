@@ -3,9 +3,7 @@ package matrix
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -97,14 +95,7 @@ func (t *term) leave() { t.inside.Done() }
 
 // chore runs f, which is for one room or call, beside. A panic ends the chore alone.
 func (t *term) chore(f func()) {
-	t.background(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				t.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			}
-		}()
-		f()
-	})
+	t.background(func() { kit.Rescue(t.log, f) })
 }
 
 // background runs f beside, for as long as the term lasts.

@@ -2,22 +2,18 @@ package sylkrtc
 
 import (
 	"errors"
-	"fmt"
-	"runtime/debug"
+
+	"github.com/tandem-rtc/tandem/adapters/kit"
 )
 
 // errDefect ends a connection on which something of ours broke.
 var errDefect = errors.New("closed for a defect of ours")
 
-// rescue runs f. A panic ends the connection that it is about, and not the process
-// with everybody's calls.
+// rescue runs f; a panic ends the connection that it is about.
 func (p *peer) rescue(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.a.log.Error("panic in a connection", "remote", p.remote, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			p.cut()
-			err = errDefect
-		}
-	}()
-	return f()
+	if kit.Rescue(p.a.log.With("remote", p.remote), func() { err = f() }) {
+		p.cut()
+		return errDefect
+	}
+	return err
 }
